@@ -1,0 +1,229 @@
+package connector
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// States of a collection, as metrics, logs and status show them; exactly one holds.
+const (
+	StateRestoring      = "restoring"       // its lane is being acquired
+	StateRunning        = "running"         // pulls succeed
+	StateBackoff        = "backoff"         // a request failed and is tried again
+	StateQuarantined    = "quarantined"     // its topic cannot be written; tried alone
+	StateStopped        = "stopped"         // until a person has acted
+	StatePaused         = "paused"          // by an operator
+	StateReauthRequired = "reauth_required" // the source refuses the credential
+)
+
+// States are all of them.
+var States = []string{StateRestoring, StateRunning, StateBackoff, StateQuarantined, StateStopped, StatePaused, StateReauthRequired}
+
+// RefusedReasons say why a body was refused whole.
+var RefusedReasons = []string{"truncated", "not_json", "html", "trailing_data", "too_large", "too_deep", "duplicate_name", "no_records", "no_date", "encoding"}
+
+// PollOutcomes say how a pull ended: ok published something, empty found nothing
+// new, error failed.
+var PollOutcomes = []string{"ok", "empty", "error"}
+
+// SkippedReasons say why a record that was read was neither published nor unchanged.
+var SkippedReasons = []string{"bad_record", "before_start", "stale", "deleted_unpublished"}
+
+// TransactionOutcomes say how a transaction ended, as far as the lane knows.
+var TransactionOutcomes = []string{"committed", "aborted", "unknown"}
+
+// codes are those answers of an API whose series exist from the start; "0" is a
+// request without an answer.
+var codes = []string{"0", "200", "401", "429", "500", "503"}
+
+// Metrics holds every metric of Tributary. Labels come from the config alone, never
+// from records, addresses or error texts.
+type Metrics struct {
+	requests        *prometheus.CounterVec
+	requestDuration *prometheus.HistogramVec
+	retries         *prometheus.CounterVec
+	refused         *prometheus.CounterVec
+
+	pollInterval, caughtUp, cursor                  *prometheus.GaugeVec
+	lastAttempt, lastSuccess, lastError, lastChange *prometheus.GaugeVec
+	state                                           *prometheus.GaugeVec
+	eventAge, pollDuration                          *prometheus.HistogramVec
+	polls, pages, read, unchanged                   *prometheus.CounterVec
+	published, skipped                              *prometheus.CounterVec
+	doubts, marks, entries                          *prometheus.GaugeVec
+
+	transactions       *prometheus.CounterVec
+	transactionSeconds *prometheus.HistogramVec
+	transactionRecords *prometheus.HistogramVec
+	acquires, fenced   *prometheus.CounterVec
+	restoreSeconds     *prometheus.GaugeVec
+	restored           *prometheus.CounterVec
+	laneReady          *prometheus.GaugeVec
+}
+
+// durations of requests and transactions, in seconds; native histograms beside them.
+var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+
+// NewMetrics registers every metric with reg.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	const ns = "tributary"
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ns, Name: name, Help: help, Buckets: buckets,
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
+		}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	sc := []string{"source", "collection"}
+	return &Metrics{
+		requests:        counter("source_requests_total", "Requests sent to the source's API by status code; 0 is no answer.", "source", "code"),
+		requestDuration: histogram("source_request_duration_seconds", "Time from sending a request to having its body whole.", durationBuckets, "source"),
+		retries:         counter("source_retries_total", "Requests that failed and were sent again.", "source", "reason"),
+		refused:         counter("source_refused_bodies_total", "Bodies that were refused whole.", "source", "reason"),
+
+		pollInterval: gauge("poll_interval_seconds", "Configured time between two pulls.", sc...),
+		caughtUp:     gauge("caught_up_timestamp_seconds", "When the last head reading that came to its end had everything of it committed; 0 before the first.", sc...),
+		cursor:       gauge("cursor_timestamp_seconds", "Instant of the committed cursor.", sc...),
+		lastAttempt:  gauge("last_attempt_timestamp_seconds", "When the last pull began.", sc...),
+		lastSuccess:  gauge("last_success_timestamp_seconds", "When the last pull ended well.", sc...),
+		lastError:    gauge("last_error_timestamp_seconds", "When a request or pull last failed.", sc...),
+		lastChange:   gauge("last_change_timestamp_seconds", "When a change was last committed.", sc...),
+		state:        gauge("collection_state", "1 for the state that the collection is in.", "source", "collection", "state"),
+		eventAge: histogram("event_age_seconds", "Commit time less the record's instant, for each published record.",
+			[]float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400}, sc...),
+		polls:        counter("polls_total", "Pulls by outcome.", "source", "collection", "outcome"),
+		pollDuration: histogram("poll_duration_seconds", "Time a pull took.", durationBuckets, sc...),
+		pages:        counter("pages_total", "Pages read.", sc...),
+		read:         counter("records_read_total", "Records that pages showed.", sc...),
+		unchanged:    counter("records_unchanged_total", "Records read that the ledger had already.", sc...),
+		published:    counter("records_published_total", "Changes committed to the data topic.", "source", "collection", "op"),
+		skipped:      counter("records_skipped_total", "Records read that are not to be published.", "source", "collection", "reason"),
+		doubts:       gauge("doubts", "Entries that a reading contradicts and that are looked at again.", sc...),
+		marks:        gauge("deletion_marks", "Deletions remembered until no replica can show the record any more.", sc...),
+		entries:      gauge("ledger_entries", "Live records in the ledger.", sc...),
+
+		transactions:       counter("transactions_total", "Transactions by outcome.", "lane", "outcome"),
+		transactionSeconds: histogram("transaction_duration_seconds", "Time from the first produce to the reply to EndTxn.", durationBuckets, "lane"),
+		transactionRecords: histogram("transaction_records", "Records in a transaction, the offsets topic's among them.", []float64{1, 10, 100, 1000, 10000, 100000}, "lane"),
+		acquires:           counter("lane_acquires_total", "Times a lane was acquired: fenced, read and claimed.", "lane"),
+		fenced:             counter("lane_fenced_total", "Times another instance took a lane.", "lane"),
+		restoreSeconds:     gauge("lane_restore_seconds", "How long the last acquire took.", "lane"),
+		restored:           counter("lane_restored_records_total", "Records of the offsets topic read at acquires.", "lane"),
+		laneReady:          gauge("lane_acquired", "1 while the lane is owned and ready.", "lane"),
+	}
+}
+
+// SourceMetrics are the metrics of one source.
+type SourceMetrics struct {
+	Requests        *prometheus.CounterVec // by code
+	RequestDuration prometheus.Observer
+	Retries         *prometheus.CounterVec // by reason
+	Refused         *prometheus.CounterVec // by reason
+}
+
+// Source returns the metrics of a source, each series present with 0.
+func (m *Metrics) Source(name string) *SourceMetrics {
+	l := prometheus.Labels{"source": name}
+	s := &SourceMetrics{
+		Requests:        m.requests.MustCurryWith(l),
+		RequestDuration: m.requestDuration.With(l),
+		Retries:         m.retries.MustCurryWith(l),
+		Refused:         m.refused.MustCurryWith(l),
+	}
+	for _, c := range codes {
+		s.Requests.WithLabelValues(c)
+	}
+	for _, r := range RetryReasons {
+		s.Retries.WithLabelValues(string(r))
+	}
+	for _, r := range RefusedReasons {
+		s.Refused.WithLabelValues(r)
+	}
+	return s
+}
+
+// CollectionMetrics are the metrics of one collection.
+type CollectionMetrics struct {
+	PollInterval, CaughtUp, Cursor                  prometheus.Gauge
+	LastAttempt, LastSuccess, LastError, LastChange prometheus.Gauge
+	EventAge, PollDuration                          prometheus.Observer
+	Polls                                           *prometheus.CounterVec // by outcome
+	Pages, Read, Unchanged                          prometheus.Counter
+	Upserts, Deletes                                prometheus.Counter
+	Skipped                                         *prometheus.CounterVec // by reason
+	Doubts, Marks, Entries                          prometheus.Gauge
+
+	state *prometheus.GaugeVec
+}
+
+// Collection returns the metrics of a collection, each series present with 0.
+func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
+	l := prometheus.Labels{"source": source, "collection": collection}
+	c := &CollectionMetrics{
+		PollInterval: m.pollInterval.With(l), CaughtUp: m.caughtUp.With(l), Cursor: m.cursor.With(l),
+		LastAttempt: m.lastAttempt.With(l), LastSuccess: m.lastSuccess.With(l), LastError: m.lastError.With(l), LastChange: m.lastChange.With(l),
+		EventAge: m.eventAge.With(l), PollDuration: m.pollDuration.With(l),
+		Polls: m.polls.MustCurryWith(l),
+		Pages: m.pages.With(l), Read: m.read.With(l), Unchanged: m.unchanged.With(l),
+		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
+		Skipped: m.skipped.MustCurryWith(l),
+		Doubts:  m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
+		state: m.state.MustCurryWith(l),
+	}
+	for _, o := range PollOutcomes {
+		c.Polls.WithLabelValues(o)
+	}
+	for _, r := range SkippedReasons {
+		c.Skipped.WithLabelValues(r)
+	}
+	c.SetState(StateRestoring)
+	return c
+}
+
+// SetState makes s the one state that the collection is in.
+func (c *CollectionMetrics) SetState(s string) {
+	for _, other := range States {
+		v := 0.0
+		if other == s {
+			v = 1
+		}
+		c.state.WithLabelValues(other).Set(v)
+	}
+}
+
+// LaneMetrics are the metrics of one lane.
+type LaneMetrics struct {
+	Transactions   *prometheus.CounterVec // by outcome
+	Seconds        prometheus.Observer
+	Records        prometheus.Observer
+	Acquires       prometheus.Counter
+	Fenced         prometheus.Counter
+	RestoreSeconds prometheus.Gauge
+	Restored       prometheus.Counter
+	Acquired       prometheus.Gauge
+}
+
+// Lane returns the metrics of a lane, each series present with 0.
+func (m *Metrics) Lane(lane string) *LaneMetrics {
+	l := prometheus.Labels{"lane": lane}
+	v := &LaneMetrics{
+		Transactions: m.transactions.MustCurryWith(l),
+		Seconds:      m.transactionSeconds.With(l), Records: m.transactionRecords.With(l),
+		Acquires: m.acquires.With(l), Fenced: m.fenced.With(l),
+		RestoreSeconds: m.restoreSeconds.With(l), Restored: m.restored.With(l), Acquired: m.laneReady.With(l),
+	}
+	for _, o := range TransactionOutcomes {
+		v.Transactions.WithLabelValues(o)
+	}
+	return v
+}
