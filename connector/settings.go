@@ -1,0 +1,71 @@
+package connector
+
+import "time"
+
+// OnBadRecord says what to do with a record that cannot be published.
+type OnBadRecord string
+
+// What to do with a record that has no id, no instant, or is too large.
+const (
+	StopOnBadRecord OnBadRecord = "stop" // the collection stops and names the record
+	SkipBadRecord   OnBadRecord = "skip" // it is counted and passed over
+)
+
+// Start says from where a collection without state is read.
+type Start struct {
+	// Now starts at the Date of the first answer.
+	Now bool
+	// At starts at this instant; Beginning (and Now false) reads everything.
+	At Instant
+}
+
+// Fingerprint is what entries of the ledger were made with. A change of the first
+// three makes hashes that cannot be compared; a change of the others makes a state
+// that cannot be gone on from.
+type Fingerprint struct {
+	HashVersion int      `json:"hash_version"`
+	Include     []string `json:"include,omitempty"`
+	Exclude     []string `json:"exclude,omitempty"`
+	// ID and Instant are the paths to them in a record, Deletions how deletions are
+	// announced.
+	ID        string `json:"id"`
+	Instant   string `json:"instant"`
+	Deletions string `json:"deletions,omitempty"`
+}
+
+// Settings are how one collection is read. The zero value of a field is its meaning,
+// not its default: defaults are the config's.
+type Settings struct {
+	Source, Collection string
+
+	// Interval is the time between the ends of two pulls, Jitter the part of it (0
+	// to 1) by which it varies.
+	Interval time.Duration
+	Jitter   float64
+
+	// Tick is the precision of a bound as the source takes it, or of the stamps it
+	// shows where that is coarser.
+	Tick time.Duration
+	// Paged says that the source can page within the same bounds.
+	Paged bool
+	// Probe is how many ids one query may ask for; 0: the source has no probes.
+	Probe int
+
+	// Overlap and Lookback are how late a record may turn visible to be found by
+	// the next head reading, and by the trailing pass.
+	Overlap, Lookback time.Duration
+	// Settle keeps every reading away from instants younger than it.
+	Settle time.Duration
+
+	Start       Start
+	OnBadRecord OnBadRecord
+	Fingerprint Fingerprint
+}
+
+// Defaults of the settings that a config may leave out.
+const (
+	DefaultInterval = 30 * time.Second
+	DefaultJitter   = 0.1
+	DefaultOverlap  = 5 * time.Second
+	DefaultLookback = 5 * time.Minute
+)
