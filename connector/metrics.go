@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -156,6 +158,7 @@ func (m *Metrics) Source(name string) *SourceMetrics {
 type CollectionMetrics struct {
 	PollInterval, CaughtUp, Cursor                  prometheus.Gauge
 	LastAttempt, LastSuccess, LastError, LastChange prometheus.Gauge
+	Retries                                         *prometheus.CounterVec // of its source, by reason
 	EventAge, PollDuration                          prometheus.Observer
 	Polls                                           *prometheus.CounterVec // by outcome
 	Pages, Read, Unchanged                          prometheus.Counter
@@ -163,7 +166,10 @@ type CollectionMetrics struct {
 	Skipped                                         *prometheus.CounterVec // by reason
 	Doubts, Marks, Entries                          prometheus.Gauge
 
-	state *prometheus.GaugeVec
+	mu          sync.Mutex // the reader and its lane set the state
+	state       map[string]prometheus.Gauge
+	current     string
+	quarantined bool
 }
 
 // Collection returns the metrics of a collection, each series present with 0.
@@ -178,7 +184,8 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
 		Skipped: m.skipped.MustCurryWith(l),
 		Doubts:  m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
-		state: m.state.MustCurryWith(l),
+		state:   map[string]prometheus.Gauge{},
+		Retries: m.retries.MustCurryWith(prometheus.Labels{"source": source}),
 	}
 	for _, o := range PollOutcomes {
 		c.Polls.WithLabelValues(o)
@@ -186,18 +193,52 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 	for _, r := range SkippedReasons {
 		c.Skipped.WithLabelValues(r)
 	}
+	for _, st := range States {
+		c.state[st] = m.state.MustCurryWith(l).WithLabelValues(st)
+	}
 	c.SetState(StateRestoring)
 	return c
 }
 
-// SetState makes s the one state that the collection is in.
+// SetState makes s the one state that the collection is in; while it is quarantined
+// it shows that.
 func (c *CollectionMetrics) SetState(s string) {
-	for _, other := range States {
-		v := 0.0
-		if other == s {
-			v = 1
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = s
+	c.show()
+}
+
+// SetQuarantined says whether the collection's topic can not be written.
+func (c *CollectionMetrics) SetQuarantined(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quarantined = on
+	c.show()
+}
+
+// State returns the state that the collection is in.
+func (c *CollectionMetrics) State() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.effective()
+}
+
+func (c *CollectionMetrics) effective() string {
+	if c.quarantined && c.current != StateStopped {
+		return StateQuarantined
+	}
+	return c.current
+}
+
+func (c *CollectionMetrics) show() {
+	now := c.effective()
+	for name, g := range c.state {
+		if name == now {
+			g.Set(1)
+		} else {
+			g.Set(0)
 		}
-		c.state.WithLabelValues(other).Set(v)
 	}
 }
 

@@ -1,0 +1,139 @@
+package connector
+
+// diff compares one record that a page of that date showed with what the ledger
+// holds, and notes in the pending batch what is new. The rules, stored × incoming:
+//
+//	                older          equal                    newer
+//	entry × live    doubt          same: –, other: upsert   same: entry, other: upsert
+//	entry × deleted doubt          tombstone, mark          tombstone, mark
+//	mark  × live    doubt          upsert                   upsert
+//	mark  × deleted –              –                        mark
+//
+// At an equal instant the later reading wins, also over a mark: with stamps of whole
+// seconds a record is deleted and made again within one.
+func (r *Reader) diff(rec *Record, date Instant) {
+	e, ok := r.mem.Ledger.Get(rec.ID)
+	switch {
+	case !ok:
+		r.first(rec, date)
+	case e.Mark && rec.Deleted:
+		if rec.Instant > e.Instant {
+			r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+		}
+		r.m.Unchanged.Inc()
+	case rec.Instant < e.Instant:
+		r.contradict(rec, e, date)
+	case rec.Deleted:
+		r.delete(rec)
+	case e.Mark:
+		r.upsert(rec)
+	case !r.same(rec, e):
+		r.upsert(rec)
+	case rec.Instant > e.Instant || e.Print != r.print:
+		r.refresh(rec)
+	default:
+		r.settled(rec.ID)
+		r.m.Unchanged.Inc()
+	}
+}
+
+// first meets a record that the ledger does not know.
+func (r *Reader) first(rec *Record, date Instant) {
+	switch {
+	case rec.Instant < r.mem.State.Floor:
+		r.m.Skipped.WithLabelValues("before_start").Inc()
+	case !rec.Deleted:
+		r.upsert(rec)
+	case rec.Instant.Add(r.set.Lookback) > date:
+		// Young enough that a stale replica may still show it alive.
+		r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
+	default:
+		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
+	}
+}
+
+// same says whether the record is the version that the entry stands for. Hashes of
+// two fingerprints cannot be compared: at the same instant it is taken for the same,
+// so that a change of the config publishes nothing twice.
+func (r *Reader) same(rec *Record, e Entry) bool {
+	if e.Print != r.print {
+		return rec.Instant == e.Instant
+	}
+	return rec.Hash == e.Hash
+}
+
+// contradict meets a record that shows an older instant than its entry: a stale
+// replica, or the truth (a row that waited for a lock, an import that backdates). It
+// is believed when it is still so a lookback after it was first seen: by then no
+// replica is as old as the entry.
+func (r *Reader) contradict(rec *Record, e Entry, date Instant) {
+	d, ok := r.mem.Doubts[rec.ID]
+	switch {
+	case !ok:
+		r.doubt(rec.ID, Doubt{Since: date, At: rec.Instant})
+		r.m.Skipped.WithLabelValues("stale").Inc()
+	case date < d.Since.Add(r.set.Lookback):
+		if d.At != rec.Instant || d.Absent {
+			r.doubt(rec.ID, Doubt{Since: d.Since, At: rec.Instant})
+		}
+		r.m.Skipped.WithLabelValues("stale").Inc()
+	case rec.Deleted:
+		r.delete(rec)
+	case !e.Mark && e.Print == r.print && rec.Hash == e.Hash:
+		r.refresh(rec)
+	default:
+		r.upsert(rec)
+	}
+}
+
+// upsert publishes a version.
+func (r *Reader) upsert(rec *Record) {
+	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant, Value: rec.Value, Hash: rec.Hash})
+	r.put(rec.ID, Entry{Instant: rec.Instant, Hash: rec.Hash, Print: r.print})
+}
+
+// delete publishes a tombstone for a live record and leaves a mark.
+func (r *Reader) delete(rec *Record) {
+	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant})
+	r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+}
+
+// refresh rewrites the entry of a version that was published already.
+func (r *Reader) refresh(rec *Record) {
+	r.put(rec.ID, Entry{Instant: rec.Instant, Hash: rec.Hash, Print: r.print})
+	r.m.Unchanged.Inc()
+}
+
+// put sets an entry. Whatever writes an entry ends the doubt about it.
+func (r *Reader) put(id string, e Entry) {
+	old, had := r.mem.Ledger.Get(id)
+	r.batch.Entries = append(r.batch.Entries, EntryChange{ID: id, Old: old, Had: had, New: e})
+	r.mem.Ledger.Put(id, e)
+	r.settled(id)
+}
+
+// forget drops an entry. A doubt about it stays: the record that contradicts a mark
+// may be alive under an older instant, and is published when it is looked at again.
+func (r *Reader) forget(id string) {
+	old, had := r.mem.Ledger.Get(id)
+	if !had {
+		return
+	}
+	r.batch.Entries = append(r.batch.Entries, EntryChange{ID: id, Old: old, Had: true, Drop: true})
+	r.mem.Ledger.Drop(id)
+}
+
+func (r *Reader) doubt(id string, d Doubt) {
+	old, had := r.mem.Doubts[id]
+	r.batch.Doubts = append(r.batch.Doubts, DoubtChange{ID: id, Old: old, Had: had, New: d})
+	r.mem.Doubts[id] = d
+}
+
+// settled ends the doubt about id, if there is one.
+func (r *Reader) settled(id string) {
+	if old, had := r.mem.Doubts[id]; had {
+		r.batch.Doubts = append(r.batch.Doubts, DoubtChange{ID: id, Old: old, Had: true, Drop: true})
+		delete(r.mem.Doubts, id)
+	}
+}

@@ -1,0 +1,111 @@
+package connector
+
+import (
+	"context"
+	"slices"
+)
+
+// doubts looks again at those that are a lookback old, by probes where the source
+// answers them, else by reading the tick that was shown.
+func (r *Reader) doubts(ctx context.Context) error {
+	if len(r.mem.Doubts) == 0 || r.date == Beginning {
+		return nil
+	}
+	var due []string
+	for id, d := range r.mem.Doubts {
+		if r.date >= d.Since.Add(r.set.Lookback) {
+			due = append(due, id)
+		}
+	}
+	slices.Sort(due) // the order of a map is no order: a run must be repeatable
+	if r.set.Probe > 1 {
+		return r.probe(ctx, due)
+	}
+	return r.look(ctx, due)
+}
+
+// look reads the ticks in which the doubted versions were shown. A doubt that this
+// did not settle is gone: nothing contradicts any more. Absent ones are left alone,
+// since only a reading of everything tells.
+func (r *Reader) look(ctx context.Context, due []string) error {
+	for _, id := range due {
+		d, ok := r.mem.Doubts[id]
+		if !ok || d.Absent {
+			continue // settled by the reading for another one
+		}
+		from := d.At.Floor(r.set.Tick)
+		if err := r.read(ctx, from, from.Add(r.tick()), false); err != nil {
+			return err
+		}
+		if _, ok := r.mem.Doubts[id]; ok {
+			r.settled(id)
+		}
+		if err := r.stage(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probe asks for the doubted records by id, each time beside a live one that nobody
+// doubts: an answer without any of them proves nothing but that the source fails.
+func (r *Reader) probe(ctx context.Context, due []string) error {
+	if r.date < r.quiet {
+		return nil
+	}
+	for part := range slices.Chunk(due, r.set.Probe-1) {
+		ids := slices.Clone(part)
+		if beside, ok := r.mem.Ledger.Live(r.env.Random(), r.isDoubted); ok {
+			ids = append(ids, beside)
+		}
+		q := Query{From: Beginning, To: Forever, Page: 1, IDs: ids}
+		p, err := r.fetch(ctx, q)
+		if err != nil {
+			return err
+		}
+		rows, _, err := r.admit(&p, q)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			r.quiet = p.Date.Add(r.set.Lookback)
+			return nil
+		}
+		r.judge(part, rows, p.Date)
+		if err := r.stage(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) isDoubted(id string) bool { _, ok := r.mem.Doubts[id]; return ok }
+
+// judge settles the doubts about ids by what a probe of that date showed.
+func (r *Reader) judge(ids []string, rows []Record, date Instant) {
+	shown := make(map[string]bool, len(rows))
+	r.take(rows, date)
+	for i := range rows {
+		shown[rows[i].ID] = true
+	}
+	for _, id := range ids {
+		d, ok := r.mem.Doubts[id]
+		if !ok {
+			continue
+		}
+		e, live := r.mem.Ledger.Get(id)
+		switch {
+		case shown[id], !live, e.Mark:
+			// Shown as its entry says (diff would have settled any other), or dead and
+			// nothing contradicts that any more.
+			r.settled(id)
+		case d.Absent:
+			// No mark: no replica is so far behind that it shows the record still.
+			r.batch.Changes = append(r.batch.Changes, Change{ID: id, Instant: date})
+			r.forget(id)
+			r.settled(id)
+		default:
+			r.doubt(id, Doubt{Since: date, At: d.At, Absent: true})
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// read reads [from, to) in keyset order: each request asks anew from where the last
+// page ended, so that records which move while it reads are met again and never
+// skipped. Only the head moves the cursor.
+func (r *Reader) read(ctx context.Context, from, to Instant, head bool) error {
+	a := from.Floor(r.set.Tick)
+	for a < to {
+		q := Query{From: a, To: r.ceil(to), Page: 1}
+		p, err := r.fetch(ctx, q)
+		if err != nil {
+			return err
+		}
+		if head && r.began == Beginning {
+			r.began = p.Date
+		}
+		rows, cut, err := r.admit(&p, q)
+		if err != nil {
+			return err
+		}
+		shown, last := r.take(rows, p.Date)
+		switch next := last.Floor(r.set.Tick); {
+		case p.Last || cut || len(p.Records) == 0:
+			a = to
+		case next > a:
+			a = next
+		case next == a && len(rows) > 0:
+			if shown, err = r.drain(ctx, a, shown); err != nil {
+				return err
+			}
+			a = a.Add(r.tick())
+		default:
+			return r.stuck(a, last, len(rows))
+		}
+		if head {
+			r.advance(shown)
+		}
+		if err := r.stage(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take diffs the rows of a page. It returns the newest of them that is not past the
+// horizon, in the source's own words, and the instant of the newest.
+func (r *Reader) take(rows []Record, date Instant) (shown Cursor, last Instant) {
+	shown.Instant, last = Beginning, Beginning
+	horizon := r.horizon(date)
+	for i := range rows {
+		rec := &rows[i]
+		r.diff(rec, date)
+		last = max(last, rec.Instant)
+		if rec.Instant <= horizon && rec.Instant > shown.Instant {
+			shown = Cursor{Text: rec.Stamp, Instant: rec.Instant}
+		}
+	}
+	return shown, last
+}
+
+// maxPasses ends a drain that does not come to rest.
+const maxPasses = 400
+
+// drain reads a tie: a page that does not leave one tick of the bound. Asking again
+// from the tick would show the same page for ever, so the tick is read by page
+// number, in passes, since the order within it may differ from request to request. It
+// is whole when a pass counts as many records as the pass before, there are exactly
+// as many ids, and each was shown by two passes. A count that changes, or more ids
+// than it, means that a record came or left meanwhile: what slipped between two pages
+// is met by beginning anew.
+func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (Cursor, error) {
+	if !r.set.Paged {
+		return shown, &StopError{
+			What:   fmt.Sprintf("more records than one page holds share the tick %s and the source cannot page within it", tick),
+			Remedy: "ask for larger pages, or name the page parameter (`page.param`) if the API has one",
+		}
+	}
+	times := map[string]int{}
+	before := -1
+	for range maxPasses {
+		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
+		if err != nil {
+			return shown, err
+		}
+		for id := range ids {
+			times[id]++
+		}
+		if count != before || len(times) > count {
+			times = ids
+		}
+		before = count
+		if whole || (len(times) == count && shownTwice(times)) {
+			// Behind the tick, or an idle poll would drain it for ever.
+			if end := tick.Add(r.tick()); end <= r.horizon(date) {
+				shown = Cursor{Text: end.String(), Instant: end}
+			}
+			return shown, nil
+		}
+		if err := r.stage(ctx); err != nil {
+			return shown, err
+		}
+	}
+	return shown, &StopError{
+		What:   fmt.Sprintf("the records of the tick %s did not come to rest in %d passes", tick, maxPasses),
+		Remedy: "wait until the bulk update has ended, then start again; a larger `page.size` helps",
+	}
+}
+
+func shownTwice(times map[string]int) bool {
+	for _, n := range times {
+		if n < 2 {
+			return false
+		}
+	}
+	return true
+}
+
+// pass reads the tick by page number once. It returns the ids of the tick with one
+// showing each, how many records there are by the source's own count or else by
+// rows, whether one page showed all of it (then no second pass is needed), and the
+// Date of its last page.
+func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map[string]int, count int, whole bool, date Instant, err error) {
+	ids = map[string]int{}
+	end, total := tick.Add(r.tick()), -1
+	for number := 1; ; number++ {
+		q := Query{From: tick, To: end, Page: number, Count: true}
+		p, err := r.fetch(ctx, q)
+		if err != nil {
+			return nil, 0, false, 0, err
+		}
+		rows, cut, err := r.admit(&p, q)
+		if err != nil {
+			return nil, 0, false, 0, err
+		}
+		inside, beyond := rows[:0], false
+		for _, rec := range rows {
+			switch {
+			case rec.Instant >= end:
+				beyond = true
+			case rec.Instant >= tick:
+				inside = append(inside, rec)
+				ids[rec.ID] = 1
+			}
+		}
+		newest, _ := r.take(inside, p.Date)
+		if newest.Instant > shown.Instant {
+			*shown = newest
+		}
+		count += len(inside)
+		if p.Total >= 0 && !beyond {
+			total = p.Total
+		}
+		if p.Last || cut || beyond || len(p.Records) == 0 {
+			if total >= 0 && !beyond && !cut {
+				count = total
+			}
+			return ids, count, number == 1 && p.Last && count == len(ids), p.Date, nil
+		}
+	}
+}
+
+// admit checks a page against the contract of a source and returns the records that
+// can be diffed: not the bad ones, and none younger than settle. cut says that there
+// were such, so that the reading has come to its end.
+func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
+	r.m.Pages.Inc()
+	r.m.Read.Add(float64(len(p.Records)))
+	rows = p.Records[:0:len(p.Records)]
+	newest := Beginning
+	for _, rec := range p.Records {
+		if rec.Bad == "" && len(rec.ID) > MaxID {
+			rec.Bad = fmt.Sprintf("its id is %d bytes long, more than %d", len(rec.ID), MaxID)
+		}
+		if rec.Bad != "" {
+			if err := r.bad(rec); err != nil {
+				return nil, false, err
+			}
+			continue
+		}
+		if err := r.inOrder(rec, newest, q); err != nil {
+			return nil, false, err
+		}
+		newest = max(newest, rec.Instant)
+		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
+			cut = true
+			continue
+		}
+		rows = append(rows, rec)
+	}
+	if r.env.Page != nil {
+		r.env.Page(len(p.Records), newest, p.Date)
+	}
+	return rows, cut, nil
+}
+
+// inOrder refuses a record that shows that the source ignored the order or the
+// filter. Rows a little below the bound are normal: some APIs show whole seconds and
+// filter by microseconds, so that `>= T` shows T − 1 s too.
+func (r *Reader) inOrder(rec Record, newest Instant, q Query) error {
+	if len(q.IDs) > 0 {
+		return nil
+	}
+	if rec.Instant.Floor(r.set.Tick) < newest.Floor(r.set.Tick) {
+		return &StopError{
+			What:   fmt.Sprintf("record %q of %s came after one of %s: the API ignores the order that is asked for", rec.ID, rec.Instant, newest),
+			Remedy: "check `order` against the API's documentation (ascending, by the field of `cursor.field`)",
+		}
+	}
+	slack := 2 * max(r.tick(), time.Second)
+	if q.From != Beginning && rec.Instant < q.From.Add(-slack) {
+		return &StopError{
+			What:   fmt.Sprintf("record %q of %s was shown although the query asked from %s: the API ignores the filter", rec.ID, rec.Instant, q.From),
+			Remedy: "check `cursor.from` against the API's documentation",
+		}
+	}
+	return nil
+}
+
+// bad counts a record that cannot be published, or stops at it.
+func (r *Reader) bad(rec Record) error {
+	r.m.Skipped.WithLabelValues("bad_record").Inc()
+	if r.set.OnBadRecord == SkipBadRecord {
+		r.env.Log.Warn("record passed over", "id", rec.ID, "stamp", rec.Stamp, "why", rec.Bad)
+		return nil
+	}
+	return &StopError{
+		What:   fmt.Sprintf("record %q (%s) cannot be published: %s", rec.ID, rec.Stamp, rec.Bad),
+		Remedy: "mend the record at its source, or set `on_bad_record: skip` for this collection",
+	}
+}
+
+func (r *Reader) stuck(a, last Instant, rows int) error {
+	if rows == 0 {
+		return &StopError{
+			What:   fmt.Sprintf("a page from %s holds only records that cannot be published, and the API says that more follow", a),
+			Remedy: "mend those records at their source, or ask for larger pages",
+		}
+	}
+	return &StopError{
+		What:   fmt.Sprintf("a page asked from %s ends at %s and the API says that more follow: no progress", a, last),
+		Remedy: "set `cursor.tick` to the precision of the stamps that the API shows",
+	}
+}
+
+func (r *Reader) tick() time.Duration { return max(r.set.Tick, time.Microsecond) }
+
+// ceil cuts an upper bound to the end of its tick, for a source that takes no finer.
+func (r *Reader) ceil(t Instant) Instant {
+	if f := t.Floor(r.set.Tick); f != t {
+		return f.Add(r.set.Tick)
+	}
+	return t
+}

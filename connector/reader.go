@@ -1,0 +1,209 @@
+package connector
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Env is what a reader needs of the world.
+type Env struct {
+	// Now is our own clock: for metrics and intervals, never for a rule about
+	// records.
+	Now func() time.Time
+	// Sleep waits, or returns the context's error.
+	Sleep func(context.Context, time.Duration) error
+	// Random returns a number from 0 up to 1.
+	Random func() float64
+	Log    *slog.Logger
+	// GiveUp is after how many refusals in a row (401 and other 4xx) a collection
+	// stops; 0: never, it tries on slowly until a person has mended the cause.
+	GiveUp int
+	// Page is told of every page read, and CaughtUp of every head reading that came to
+	// its end with everything of it committed; both may be nil.
+	Page     func(records int, newest, date Instant)
+	CaughtUp func()
+}
+
+// Reader reads one collection: requests in, batches out, in one order. It is owned
+// by one goroutine, and worthless after an error of its committer.
+type Reader struct {
+	set Settings
+	src Source
+	out Committer
+	env Env
+	m   *CollectionMetrics
+
+	mem   *Memory
+	print uint16
+	batch Batch
+	// staged is the state as it was staged last: equal and nothing in the batch
+	// means that there is nothing to commit.
+	staged State
+
+	date  Instant // of the last answer
+	began Instant // of the first answer of this head reading
+	seen  Instant // of the first answer of the last head reading that came to its end
+	// quiet is until when probes wait after one that showed nothing.
+	quiet   Instant
+	changed bool // this pull published something
+}
+
+// NewReader goes on from mem, which is the reader's from now on.
+func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m *CollectionMetrics) (*Reader, error) {
+	r := &Reader{set: set, src: src, out: out, env: env, m: m, mem: mem,
+		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning}
+	r.staged = mem.State
+	var err error
+	if r.print, err = mem.State.adopt(set.Fingerprint); err != nil {
+		return nil, err
+	}
+	s := &mem.State
+	if s.Trailing != Beginning {
+		if more := set.Lookback - s.Lookback; more > 0 {
+			// What the longer lookback would still have waited for is read once more.
+			s.Trailing = max(s.Trailing.Add(-more), s.Floor)
+		}
+	}
+	s.Lookback = set.Lookback
+	m.PollInterval.Set(set.Interval.Seconds())
+	r.gauges()
+	return r, nil
+}
+
+// Memory is the reader's, for those who look at it between two pulls.
+func (r *Reader) Memory() *Memory { return r.mem }
+
+// Pull reads what is new until the source has no more, then what the past owes: the
+// trailing pass, and doubts that are due. It returns when all of it is committed.
+func (r *Reader) Pull(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	if err := r.head(ctx); err != nil {
+		return err
+	}
+	if err := r.trailing(ctx); err != nil {
+		return err
+	}
+	if err := r.doubts(ctx); err != nil {
+		return err
+	}
+	return r.out.Flush(ctx)
+}
+
+// begin commits where a collection that was never read is to start.
+func (r *Reader) begin(ctx context.Context) error {
+	s := &r.mem.State
+	if s.Seq > 0 || (!r.set.Start.Now && r.set.Start.At == Beginning) {
+		return nil
+	}
+	at := r.set.Start.At
+	if r.set.Start.Now {
+		p, err := r.fetch(ctx, Query{From: InstantOf(r.env.Now()), To: Forever, Page: 1})
+		if err != nil {
+			return err
+		}
+		at = p.Date
+	}
+	s.Cursor = Cursor{Text: at.String(), Instant: at}
+	s.Floor, s.Trailing = at, at
+	return r.stage(ctx)
+}
+
+// head reads onward from the cursor. What turned visible up to an overlap late is
+// found by going back that far behind the last head reading that came to its end; a
+// quiet collection is one request.
+func (r *Reader) head(ctx context.Context) error {
+	from := r.mem.State.Cursor.Instant
+	if from != Beginning {
+		anchor := from
+		if r.seen != Beginning {
+			anchor = r.seen
+		}
+		from = max(min(from, anchor.Add(-r.set.Overlap)), r.mem.State.Floor)
+	}
+	r.began = Beginning
+	if err := r.read(ctx, from, Forever, true); err != nil {
+		return err
+	}
+	r.seen = r.began
+	if err := r.out.Flush(ctx); err != nil {
+		return err
+	}
+	r.m.CaughtUp.Set(seconds(r.env.Now()))
+	if r.env.CaughtUp != nil {
+		r.env.CaughtUp()
+	}
+	return nil
+}
+
+// trailing reads once more what has become a lookback old, below the cursor: at the
+// cursor and above the head reads everything anyway. Marks that are older still are
+// forgotten with it.
+func (r *Reader) trailing(ctx context.Context) error {
+	s, date := &r.mem.State, r.date
+	if s.Trailing == Beginning || date == Beginning {
+		return nil
+	}
+	to := min(s.Cursor.Instant, date.Add(-r.set.Lookback), date.Add(-r.set.Settle))
+	if to <= s.Trailing || (to != s.Cursor.Instant && to.Sub(s.Trailing) < r.set.Lookback/2) {
+		return nil
+	}
+	if err := r.read(ctx, s.Trailing, to, false); err != nil {
+		return err
+	}
+	s.Trailing = to
+	for id, at := range r.mem.Ledger.Marks() {
+		if at.Add(r.set.Lookback) <= date {
+			r.forget(id)
+		}
+	}
+	return r.stage(ctx)
+}
+
+// stage hands the pending batch over, if there is anything in it.
+func (r *Reader) stage(ctx context.Context) error {
+	s := &r.mem.State
+	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing {
+		return nil
+	}
+	if s.Trailing == Beginning {
+		// Born with the first commit, from the answer that its reading began with:
+		// born later, an update that turns visible while we are down would be lost.
+		s.Trailing = r.began.Add(-r.set.Lookback)
+	}
+	r.changed = r.changed || len(r.batch.Changes) > 0
+	s.Seq++
+	r.batch.State = *s
+	if err := r.out.Stage(ctx, &r.batch); err != nil {
+		return err
+	}
+	r.staged = *s
+	r.batch.reset()
+	r.gauges()
+	return nil
+}
+
+// advance moves the cursor to the newest of the instants shown, but never back and
+// never past the server's clock: what is stamped in the future is shown again until
+// the clock has come there. Then the cursor stays at the newest that is not.
+func (r *Reader) advance(shown Cursor) {
+	if shown.Instant > r.mem.State.Cursor.Instant {
+		r.mem.State.Cursor = shown
+	}
+}
+
+// horizon is the instant up to which a page of this date may move the cursor.
+func (r *Reader) horizon(date Instant) Instant { return date.Add(-r.set.Settle) }
+
+func (r *Reader) gauges() {
+	if c := r.mem.State.Cursor.Instant; c != Beginning {
+		r.m.Cursor.Set(seconds(c.Time()))
+	}
+	r.m.Doubts.Set(float64(len(r.mem.Doubts)))
+	r.m.Marks.Set(float64(len(r.mem.Ledger.Marks())))
+	r.m.Entries.Set(float64(r.mem.Ledger.Len()))
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

@@ -1,0 +1,278 @@
+package connector
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"pgregory.net/rapid"
+)
+
+var schedules = flag.Int("schedules", 3000, "random schedules of the reading algorithm to try")
+
+// commit commits the oldest staged batch and checks the invariants that hold at every
+// commit.
+func (t *simTopics) commit() {
+	b := t.staged[0]
+	t.staged = t.staged[1:]
+	t.commits++
+	before := t.fold.State
+	live := map[string]Hash{}
+	for id, e := range t.fold.Ledger.All() {
+		if !e.Mark {
+			live[id] = e.Hash
+		}
+	}
+	if len(live) != len(t.live) {
+		t.faultf("fold of the topic has %d records, the ledger %d", len(t.live), len(live))
+	}
+	for _, c := range b.Changes {
+		t.publish(c)
+	}
+	for _, c := range b.Entries {
+		if old, had := t.fold.Ledger.Get(c.ID); had && !c.Drop && !old.Mark && !c.New.Mark && c.New.Instant < old.Instant {
+			d, doubted := t.fold.Doubts[c.ID]
+			if !doubted || t.s.now < d.Since.Add(t.s.p.lookback()) {
+				t.faultf("entry of %s fell from %s to %s without an old doubt", c.ID, old.Instant, c.New.Instant)
+			}
+		}
+	}
+	t.fold.Apply(&b)
+	for id, e := range t.fold.Ledger.All() {
+		if h, ok := t.live[id]; e.Mark == ok || (ok && h != e.Hash) {
+			t.faultf("record %s: topic %v %v, ledger %+v", id, ok, h, e)
+		}
+	}
+	after := b.State
+	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing {
+		t.faultf("empty batch")
+	}
+	if after.Seq != before.Seq+1 {
+		t.faultf("seq %d after %d", after.Seq, before.Seq)
+	}
+	if after.Cursor.Instant < before.Cursor.Instant || after.Cursor.Instant > t.s.now {
+		t.faultf("cursor %s after %s at %s", after.Cursor.Instant, before.Cursor.Instant, t.s.now)
+	}
+	if after.Trailing < before.Trailing || after.Trailing > t.s.now.Add(-t.s.p.lookback()) {
+		t.faultf("trailing %s after %s at %s", after.Trailing, before.Trailing, t.s.now)
+	}
+}
+
+// publish appends to the data topic and judges the record.
+func (t *simTopics) publish(c Change) {
+	old, had := t.live[c.ID]
+	if c.Value == nil {
+		if !had {
+			t.faultf("tombstone for %s, which is not live", c.ID)
+		}
+		delete(t.live, c.ID)
+		if !t.everDeleted(c.ID) {
+			t.faultf("tombstone for %s, which was never deleted", c.ID)
+		}
+		return
+	}
+	if had && old == c.Hash {
+		t.faultf("version %s published although its hash is that of the live one", c.Value)
+	}
+	t.live[c.ID] = c.Hash
+	ver, _ := strconv.Atoi(strings.Split(string(c.Value), "/")[1])
+	v := t.s.versions[c.ID][ver-1]
+	if w := t.last[c.ID]; w.ver >= v.ver {
+		// With lagging replicas the stamps alone tell the order: the limits that remain.
+		if t.s.p.stale == 0 || v.stamp < w.stamp.Floor(max(t.s.p.stamp, t.s.p.tick)) {
+			if !t.limits(c.ID) {
+				t.faultf("version %s (%s) published after version %d (%s)", c.Value, v.stamp, w.ver, w.stamp)
+			}
+		}
+	}
+	t.last[c.ID] = v
+}
+
+// limits says whether the record has an older version with a newer stamp, which
+// lagging replicas may show as if it were the newer one.
+func (t *simTopics) limits(id string) bool {
+	if t.s.p.stale == 0 {
+		return false
+	}
+	vs := t.s.versions[id]
+	for i := 1; i < len(vs); i++ {
+		if vs[i].stamp <= vs[i-1].stamp {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *simTopics) everDeleted(id string) bool {
+	for _, v := range t.s.versions[id] {
+		if v.deleted {
+			return true
+		}
+	}
+	return false
+}
+
+func (p simParams) settings() Settings {
+	return Settings{Source: "s", Collection: "c", Tick: max(p.tick, p.stamp), Paged: true, Probe: p.probe,
+		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: StopOnBadRecord,
+		Fingerprint: Fingerprint{HashVersion: 1, ID: "id", Instant: "updated_at", Deletions: "deleted_at"}}
+}
+
+func simEnv(s *sim) Env {
+	return Env{
+		Now:    func() time.Time { return s.now.Time() },
+		Sleep:  func(_ context.Context, d time.Duration) error { s.step(d / 100); return nil },
+		Random: s.rnd.Float64,
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// run lives through a schedule and returns what went wrong.
+func (p simParams) run() []string {
+	s := newSim(p)
+	topics := newSimTopics(s)
+	for range p.crashes {
+		topics.crashAt[1+s.rnd.IntN(30)] = s.rnd.IntN(2) == 0
+	}
+	m := NewMetrics(prometheus.NewRegistry()).Collection("s", "c")
+	var reader *Reader
+	start := func() error {
+		topics.staged = nil
+		mem := NewMemory()
+		mem.fold(topics.fold)
+		var err error
+		reader, err = NewReader(p.settings(), s, topics, mem, simEnv(s), m)
+		return err
+	}
+	if err := start(); err != nil {
+		return []string{err.Error()}
+	}
+	pull := func() error {
+		err := reader.Pull(context.Background())
+		if err == errCrash {
+			return start()
+		}
+		return err
+	}
+	for i := 0; s.left > 0 && i < 2000; i++ {
+		if err := pull(); err != nil {
+			return append(topics.faults, err.Error())
+		}
+		s.step(time.Duration(s.rnd.IntN(1500)) * time.Millisecond)
+	}
+	// Quiet: after three lookbacks everything is there and nothing more happens.
+	s.quiet = true
+	for end := s.now.Add(3*p.lookback() + p.overlap + p.settle + 3*time.Second); s.now < end; s.step(p.lookback() / 4) {
+		if err := pull(); err != nil {
+			return append(topics.faults, err.Error())
+		}
+	}
+	clear(topics.crashAt)
+	if err := pull(); err != nil {
+		return append(topics.faults, err.Error())
+	}
+	return append(topics.faults, topics.final(reader, s)...)
+}
+
+func (m *Memory) fold(o *Memory) {
+	m.State = o.State
+	for id, e := range o.Ledger.All() {
+		m.Ledger.Put(id, e)
+	}
+	for id, d := range o.Doubts {
+		m.Doubts[id] = d
+	}
+}
+
+func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
+	truth := map[string]Hash{}
+	for _, v := range s.at(s.now) {
+		if !v.deleted {
+			truth[v.id] = v.hash()
+		}
+	}
+	for id, h := range truth {
+		if got, ok := t.live[id]; !ok {
+			faults = append(faults, "lost "+id)
+		} else if got != h {
+			faults = append(faults, fmt.Sprintf("stale %s: ledger %v", id, s.versions[id]))
+		}
+	}
+	for id := range t.live {
+		if _, ok := truth[id]; !ok {
+			faults = append(faults, "deleted but live: "+id)
+		}
+	}
+	if n := len(t.fold.Doubts); n > 0 {
+		faults = append(faults, fmt.Sprintf("%d doubts left", n))
+	}
+	requests, commits := s.requests, t.commits
+	if err := reader.Pull(context.Background()); err != nil {
+		faults = append(faults, err.Error())
+	}
+	if s.requests != requests+1 || t.commits != commits {
+		faults = append(faults, fmt.Sprintf("an idle pull took %d requests and %d commits", s.requests-requests, t.commits-commits))
+	}
+	return faults
+}
+
+func drawParams(r *rand.Rand) simParams {
+	pick := func(ds ...time.Duration) time.Duration { return ds[r.IntN(len(ds))] }
+	maybe := func(p, v float64) float64 {
+		if r.Float64() < p {
+			return v * r.Float64()
+		}
+		return 0
+	}
+	p := simParams{
+		seed: r.Uint64(), records: r.IntN(26), writes: 2 + r.IntN(39), size: 2 + r.IntN(19),
+		stamp: pick(time.Microsecond, time.Microsecond, time.Millisecond, time.Second),
+		tick:  pick(time.Microsecond, time.Microsecond, time.Millisecond, time.Second),
+		ends:  r.IntN(2) == 0, totals: r.IntN(3) == 0, upper: r.IntN(2) == 0, stableTies: r.IntN(3) == 0,
+		late:    pick(0, 0, 900*time.Millisecond, 2*time.Second),
+		touches: maybe(0.5, 0.3), softDeletes: maybe(0.6, 0.3), failures: maybe(0.3, 0.3),
+		probe: []int{0, 0, 3, 100}[r.IntN(4)], crashes: r.IntN(4), depth: r.IntN(4),
+		overlap: pick(0, time.Second, 5*time.Second),
+	}
+	p.cut = 2 + r.IntN(p.size)
+	if r.IntN(3) == 0 {
+		p.backdate = pick(500*time.Millisecond, 2*time.Second)
+	}
+	if r.IntN(3) == 0 {
+		p.stale, p.lag = 0.6*r.Float64(), pick(300*time.Millisecond, time.Second)
+	}
+	if r.IntN(3) == 0 {
+		p.bulk = 1 + r.IntN(3*p.size)
+	}
+	if r.IntN(8) == 0 {
+		p.settle = pick(time.Second, 3*time.Second)
+	}
+	return p
+}
+
+// TestRandomSchedules is the property test of the reading algorithm: whatever the API
+// does within its contract, and wherever the process dies, every invariant holds at
+// every commit and the topic ends as the truth.
+func TestRandomSchedules(t *testing.T) {
+	tried := 0
+	check := func(rt *rapid.T) {
+		p := drawParams(rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "schedule"), 1)))
+		tried++
+		if faults := p.run(); len(faults) > 0 {
+			rt.Fatalf("%+v\n%s", p, strings.Join(faults, "\n"))
+		}
+	}
+	if err := flag.Set("rapid.checks", strconv.Itoa(*schedules)); err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, check)
+	t.Logf("%d schedules", tried)
+}

@@ -1,0 +1,88 @@
+package canon
+
+import (
+	"fmt"
+	"strings"
+)
+
+// field is a node in the tree of the paths one cares about.
+type field struct {
+	name     string // canonical text
+	children []*field
+
+	finds    []int // the paths to be found that end here
+	each     bool  // the array whose elements are visited
+	include  bool
+	drop     bool // excluded
+	holds    bool // what is included lies here, above or below
+	strictly bool // only members whose field holds are kept
+}
+
+// CheckPath says whether path can be a path: names joined by dots.
+func CheckPath(path string) error {
+	for _, n := range strings.Split(path, ".") {
+		if n == "" {
+			return fmt.Errorf("path %q has an empty name", path)
+		}
+	}
+	return nil
+}
+
+// at returns the node of path, making it; the empty path is the whole.
+func (f *field) at(path string) *field {
+	if path == "" {
+		return f
+	}
+	first, rest, _ := strings.Cut(path, ".")
+	name := string(appendEscaped(nil, first))
+	c := f.child([]byte(name))
+	if c == nil {
+		c = &field{name: name}
+		f.children = append(f.children, c)
+	}
+	return c.at(rest)
+}
+
+func (f *field) child(name []byte) *field {
+	for _, c := range f.children {
+		if c.name == string(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// settle works out what is kept, from the top (inside: a field above is included)
+// down.
+func (f *field) settle(inside bool) {
+	inside = inside || f.include
+	f.strictly, f.holds = !inside, inside
+	for _, c := range f.children {
+		c.settle(inside)
+		f.holds = f.holds || c.holds
+	}
+}
+
+// drops says whether the member of f with node c (nil: none) is left out.
+func (f *field) drops(c *field) bool {
+	if c == nil {
+		return f.strictly
+	}
+	return c.drop || f.strictly && !c.holds
+}
+
+func tree(include, exclude, find []string) *field {
+	root := &field{}
+	for _, p := range include {
+		root.at(p).include = true
+	}
+	for _, p := range exclude {
+		root.at(p).drop = true
+	}
+	for i, p := range find {
+		f := root.at(p)
+		f.finds = append(f.finds, i)
+	}
+	root.settle(len(include) == 0)
+	return root
+}

@@ -1,0 +1,76 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// How long to wait before a request is sent again: doubled each time, and between
+// half and all of it by chance, so that many collections do not come back at once.
+const (
+	backoffMin = 500 * time.Millisecond
+	backoffMax = time.Minute
+	// What a person must mend first is asked for slowly.
+	refusedMin = 10 * time.Second
+	refusedMax = 5 * time.Minute
+)
+
+// fetch asks until there is a page. A request that failed is sent again as it was: a
+// pull goes on from where it stands and not from its beginning, or an API that fails
+// now and then is never caught up.
+func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
+	for attempt := 1; ; attempt++ {
+		p, err := r.src.Fetch(ctx, q)
+		if err == nil {
+			if attempt > 1 {
+				r.env.Log.Info("request succeeded again", "attempts", attempt)
+			}
+			r.m.SetState(StateRunning)
+			r.date = p.Date
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return Page{}, context.Cause(ctx)
+		}
+		var again *RetryError
+		if !errors.As(err, &again) {
+			return Page{}, err
+		}
+		r.m.LastError.Set(seconds(r.env.Now()))
+		if r.env.GiveUp > 0 && attempt >= r.env.GiveUp && refused(again.Reason) {
+			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
+		}
+		if again.Reason == RetryUnauthorized {
+			r.m.SetState(StateReauthRequired)
+		} else {
+			r.m.SetState(StateBackoff)
+		}
+		wait := backoff(again, attempt, r.env.Random())
+		r.env.Log.Warn("request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))
+		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
+		if err := r.env.Sleep(ctx, wait); err != nil {
+			return Page{}, err
+		}
+	}
+}
+
+func refused(why RetryReason) bool { return why == RetryUnauthorized || why == RetryRefused }
+
+// backoff returns how long to wait: what the server asked for at the least, and some
+// more by chance.
+func backoff(e *RetryError, attempt int, random float64) time.Duration {
+	low, high := backoffMin, backoffMax
+	if refused(e.Reason) {
+		low, high = refusedMin, refusedMax
+	}
+	if e.After > 0 {
+		return max(e.After, low/2) + time.Duration(random*float64(min(e.After/10, time.Second)))
+	}
+	wait := high
+	if attempt < 16 {
+		wait = min(high, low<<(attempt-1))
+	}
+	return wait/2 + time.Duration(random*float64(wait/2))
+}

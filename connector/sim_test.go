@@ -1,0 +1,244 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// simParams describe one simulated API and what happens to it.
+type simParams struct {
+	seed                 uint64
+	records, writes      int
+	size, cut            int // page size asked for, and what the API cuts it to
+	stamp, tick          time.Duration
+	ends, totals, upper  bool
+	stableTies           bool
+	late                 time.Duration // at most
+	backdate             time.Duration // lock waiters and imports: at most
+	stale                float64       // part of the requests that a replica answers
+	lag                  time.Duration
+	touches, softDeletes float64
+	bulk                 int
+	failures             float64
+	probe                int
+	crashes              int
+	depth                int // batches staged before one is committed
+	settle               time.Duration
+	overlap              time.Duration
+}
+
+func (p simParams) lookback() time.Duration {
+	return max(p.late, p.backdate) + p.lag + max(p.stamp, p.tick) + time.Second + 2*time.Millisecond
+}
+
+// simVersion is one version of a record. A later one in the slice overwrites the
+// earlier ones, whatever their stamps say.
+type simVersion struct {
+	id      string
+	ver     int
+	stamp   Instant
+	visible Instant
+	deleted bool
+	content int // what the hash is made of; a touch keeps it
+}
+
+func (v simVersion) hash() Hash {
+	return Hash{byte(v.content >> 16), byte(v.content >> 8), byte(v.content), 1}
+}
+
+// sim is the API, in virtual time, with its writer.
+type sim struct {
+	p        simParams
+	rnd      *rand.Rand
+	now      Instant
+	versions map[string][]simVersion // in the order in which they turn visible
+	ids      []string
+	left     int // writes
+	content  int
+	requests int
+	quiet    bool // no stale answers, no failures, no writes
+}
+
+const simStart = Instant(1_790_000_000_000_000)
+
+func newSim(p simParams) *sim {
+	s := &sim{p: p, rnd: rand.New(rand.NewPCG(p.seed, 7)), now: simStart, versions: map[string][]simVersion{}, left: p.writes}
+	for range p.records {
+		s.insert(s.now.Add(-time.Duration(s.rnd.IntN(5000)) * time.Millisecond))
+	}
+	return s
+}
+
+func (s *sim) insert(stamp Instant) {
+	id := strconv.Itoa(len(s.ids) + 1)
+	s.ids = append(s.ids, id)
+	s.content++
+	s.versions[id] = []simVersion{{id: id, ver: 1, stamp: stamp.Floor(s.p.stamp), visible: stamp, content: s.content}}
+}
+
+// write adds the next version of id, if none of it is still invisible.
+func (s *sim) write(id string, stamp, visible Instant, touch, deleted bool) {
+	vs := s.versions[id]
+	last := vs[len(vs)-1]
+	if last.visible > s.now {
+		return
+	}
+	v := simVersion{id: id, ver: last.ver + 1, stamp: stamp.Floor(s.p.stamp), visible: visible, deleted: deleted, content: last.content}
+	if !touch || last.deleted || deleted {
+		s.content++
+		v.content = s.content
+	}
+	s.versions[id] = append(vs, v)
+}
+
+func (s *sim) somebody() string { return s.ids[s.rnd.IntN(len(s.ids))] }
+
+// step lets time pass and writers write.
+func (s *sim) step(d time.Duration) {
+	s.now = s.now.Add(d)
+	for s.left > 0 && !s.quiet && s.rnd.Float64() < 0.5 {
+		s.left--
+		stamp, visible := s.now, s.now
+		switch k := s.rnd.IntN(10); {
+		case k < 2 && s.p.late > 0:
+			visible = s.now.Add(time.Duration(s.rnd.Int64N(int64(s.p.late))))
+		case k < 4 && s.p.backdate > 0:
+			stamp = s.now.Add(-time.Duration(s.rnd.Int64N(int64(s.p.backdate))))
+		}
+		switch k := s.rnd.Float64(); {
+		case k < 0.2 || len(s.ids) == 0:
+			s.insert(stamp)
+			last := s.ids[len(s.ids)-1]
+			s.versions[last][0].visible = visible
+		case k < 0.2+s.p.touches:
+			s.write(s.somebody(), stamp, visible, true, false)
+		case k < 0.2+s.p.touches+s.p.softDeletes:
+			s.write(s.somebody(), stamp, visible, false, true)
+		case k < 0.3+s.p.touches+s.p.softDeletes && s.p.bulk > 0:
+			for range s.p.bulk {
+				s.write(s.somebody(), stamp, visible, false, false)
+			}
+		default:
+			s.write(s.somebody(), stamp, visible, false, false)
+		}
+	}
+}
+
+// at returns what is visible at t: the last version of each record that is.
+func (s *sim) at(t Instant) []simVersion {
+	var rows []simVersion
+	for _, id := range s.ids {
+		vs := s.versions[id]
+		for i := len(vs) - 1; i >= 0; i-- {
+			if vs[i].visible <= t {
+				rows = append(rows, vs[i])
+				break
+			}
+		}
+	}
+	return rows
+}
+
+func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
+	s.requests++
+	s.step(time.Duration(s.rnd.IntN(40)) * time.Millisecond)
+	if !s.quiet && s.rnd.Float64() < s.p.failures {
+		return Page{}, &RetryError{Reason: RetryServer, Err: errors.New("503")}
+	}
+	t := s.now
+	if !s.quiet && s.rnd.Float64() < s.p.stale {
+		t = t.Add(-time.Duration(s.rnd.Int64N(int64(s.p.lag))))
+	}
+	page := Page{Date: s.now.Floor(time.Second), Total: -1}
+	if len(q.IDs) > 0 {
+		for _, v := range s.at(t) {
+			if slices.Contains(q.IDs, v.id) {
+				page.Records = append(page.Records, s.record(v))
+			}
+		}
+		page.Last = true
+		return page, nil
+	}
+	var rows []simVersion
+	for _, v := range s.at(t) {
+		below := s.p.upper && q.To != Forever && v.stamp >= q.To.Floor(s.p.tick)
+		if v.stamp >= q.From.Floor(s.p.tick) && !below {
+			rows = append(rows, v)
+		}
+	}
+	if !s.p.stableTies {
+		s.rnd.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	}
+	slices.SortStableFunc(rows, func(a, b simVersion) int { return int(a.stamp - b.stamp) })
+	size := min(s.p.size, s.p.cut)
+	from := min((q.Page-1)*size, len(rows))
+	to := min(from+size, len(rows))
+	for _, v := range rows[from:to] {
+		page.Records = append(page.Records, s.record(v))
+	}
+	page.Last = s.p.ends && to == len(rows)
+	if s.p.totals && q.Count && s.p.upper {
+		page.Total = len(rows)
+	}
+	return page, nil
+}
+
+func (s *sim) record(v simVersion) Record {
+	return Record{ID: v.id, Instant: v.stamp, Stamp: v.stamp.String(), Deleted: v.deleted, Hash: v.hash(),
+		Value: fmt.Appendf(nil, "%s/%d", v.id, v.ver)}
+}
+
+// errCrash ends a life of the reader.
+var errCrash = errors.New("crash")
+
+// simTopics are the data and offsets topics: batches are staged, then committed some
+// later, and a crash takes what is staged.
+type simTopics struct {
+	s       *sim
+	staged  []Batch
+	fold    *Memory
+	live    map[string]Hash // fold of the data topic
+	last    map[string]simVersion
+	commits int
+	crashAt map[int]bool // at this stage call: true after the commit, false before
+	stages  int
+	faults  []string
+}
+
+func newSimTopics(s *sim) *simTopics {
+	return &simTopics{s: s, fold: NewMemory(), live: map[string]Hash{}, last: map[string]simVersion{}, crashAt: map[int]bool{}}
+}
+
+func (t *simTopics) Stage(_ context.Context, b *Batch) error {
+	t.stages++
+	after, crash := t.crashAt[t.stages]
+	if crash && !after {
+		return errCrash
+	}
+	c := Batch{Changes: slices.Clone(b.Changes), Entries: slices.Clone(b.Entries), Doubts: slices.Clone(b.Doubts), State: b.State}
+	t.staged = append(t.staged, c)
+	for len(t.staged) > t.s.p.depth {
+		t.commit()
+	}
+	if crash {
+		t.Flush(context.Background())
+		return errCrash
+	}
+	return nil
+}
+
+func (t *simTopics) Flush(context.Context) error {
+	for len(t.staged) > 0 {
+		t.commit()
+	}
+	return nil
+}
+
+func (t *simTopics) faultf(format string, args ...any) {
+	t.faults = append(t.faults, fmt.Sprintf("commit %d: ", t.commits)+fmt.Sprintf(format, args...))
+}
