@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -72,4 +73,19 @@ func (t Instant) Floor(tick time.Duration) Instant {
 	} else {
 		return t - r - us
 	}
+}
+
+// ParseInstant reads what String writes: RFC 3339, "beginning" or "forever".
+func ParseInstant(text string) (Instant, error) {
+	switch text {
+	case "beginning":
+		return Beginning, nil
+	case "forever":
+		return Forever, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return 0, fmt.Errorf("instant %q is not RFC 3339 (like 2026-01-31T12:00:00Z)", text)
+	}
+	return InstantOf(t), nil
 }

@@ -5,11 +5,170 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/net/http/httpguts"
 
 	"tributary/connector/rest/canon"
 )
+
+// Bounds of a config, each with its reason.
+const (
+	// maxDepthLimit: the time a page takes grows with its size times its depth.
+	maxDepthLimit = 1000
+	// maxBodyLimit: offsets into a page and its canonical text are 32 bits wide.
+	maxBodyLimit = 512 << 20
+)
+
+// Validate says everything that is wrong with the config, each error with its reason.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	c.validateAddress(bad)
+	c.validateHeaders(bad)
+	bad(c.Timeout <= 0, "timeout is %v: a page needs a deadline, or a server that hangs stops the collection unseen", c.Timeout)
+	bad(c.MaxBody < 1 || c.MaxBody > maxBodyLimit, "max_body is %d bytes: it must be from 1 to %d", c.MaxBody, maxBodyLimit)
+	bad(c.MaxCompressed < 1, "max_compressed is %d bytes: it must be at least 1", c.MaxCompressed)
+	bad(c.MaxDepth < 1 || c.MaxDepth > maxDepthLimit, "max_depth is %d: it must be from 1 to %d", c.MaxDepth, maxDepthLimit)
+
+	bad(c.From == "", "cursor.from is empty: without a lower bound nothing but the first page can be asked for")
+	bad(c.SizeParam != "" && c.Size < 1, "page.size is %d: it must be at least 1", c.Size)
+	bad((c.ProbeParam == "") != (c.ProbeMax == 0) || c.ProbeMax < 0, "probe.param and probe.max stand together: %q, %d", c.ProbeParam, c.ProbeMax)
+	bad(c.SizeParam != "" && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
+	bad(len(c.CountParams) > 0 && c.Total == "", "page.count_params ask for a count, and page.total does not say where it is")
+	if err := checkFormat(c.Format); err != nil {
+		errs = append(errs, err)
+	}
+	c.validateParams(bad)
+	c.validatePaths(bad)
+	if c.Auth != nil {
+		if err := c.Auth.validate(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) validateAddress(bad func(bool, string, ...any)) {
+	if c.Base == nil {
+		bad(true, "url is missing")
+		return
+	}
+	bad(c.Base.Scheme != "http" && c.Base.Scheme != "https" || c.Base.Hostname() == "", "url must be http:// or https:// and name a host")
+	bad(c.Base.User != nil, "url holds a credential: it belongs under auth, or logs and errors would show it")
+	bad(c.Base.RawQuery != "" || c.Base.ForceQuery || c.Base.Fragment != "", "url has a query or fragment: parameters belong under request.params")
+	for _, part := range strings.Split(c.Path, "/") {
+		bad(part == "." || part == "..", "path %q leaves the url", c.Path)
+	}
+	bad(strings.ContainsAny(c.Path, "?#\\") || hasControl(c.Path), "path %q has a query, a fragment or control characters: parameters belong under request.params", c.Path)
+	_, err := url.PathUnescape(c.Path)
+	bad(err != nil, "path %q has a %% that encodes nothing", c.Path)
+}
+
+// reserved are the headers that the connection sets; the values of the first two
+// decide what an answer means.
+var reserved = map[string]bool{"Accept-Encoding": true, "Host": true, "Connection": true, "Content-Length": true,
+	"Transfer-Encoding": true, "Te": true, "Trailer": true, "Upgrade": true, "Range": true}
+
+func (c *Config) validateHeaders(bad func(bool, string, ...any)) {
+	for name, values := range c.Headers {
+		bad(!isToken(name), "header name %q is not one", name)
+		bad(reserved[http.CanonicalHeaderKey(name)], "header %q is set by the connection", name)
+		for _, v := range values {
+			bad(hasControl(v), "the value of header %q has control characters", name)
+		}
+		bad(c.Auth != nil && strings.EqualFold(name, c.Auth.header()), "header %q is set by auth", name)
+	}
+}
+
+// validateParams looks for a query parameter that two settings want to set.
+func (c *Config) validateParams(bad func(bool, string, ...any)) {
+	by := map[string]string{}
+	take := func(name, what string) {
+		if name == "" {
+			return
+		}
+		bad(by[name] != "", "query parameter %q is set by %s and by %s", name, by[name], what)
+		by[name] = what
+	}
+	take(c.From, "cursor.from")
+	take(c.To, "cursor.to")
+	take(c.SizeParam, "page.size_param")
+	take(c.PageParam, "page.param")
+	take(c.ProbeParam, "probe.param")
+	for _, set := range []struct {
+		what   string
+		params url.Values
+	}{{"request.params", c.Params}, {"order", c.Order}, {"page.count_params", c.CountParams}} {
+		for name := range set.params {
+			bad(name == "", "%s has a parameter without a name", set.what)
+			take(name, set.what)
+		}
+	}
+}
+
+func (c *Config) validatePaths(bad func(bool, string, ...any)) {
+	path := func(what, p string) {
+		if p != "" {
+			err := canon.CheckPath(p)
+			bad(err != nil, "%s: %v", what, err)
+		}
+	}
+	bad(c.ID == "", "id is empty: a record needs a key")
+	bad(c.Instant == "", "cursor.field is empty: a record needs the instant of its last change")
+	path("records", c.Records)
+	path("id", c.ID)
+	path("cursor.field", c.Instant)
+	path("deletions.field", c.Deleted)
+	path("page.next", c.Next)
+	path("page.total", c.Total)
+	path("echo.from", c.EchoFrom)
+	for p := range c.EchoOrder {
+		bad(p == "", "echo.order has an empty path")
+		path("echo.order", p)
+	}
+	bad(len(c.Include) > 0 && len(c.Exclude) > 0, "hash has include and exclude: what is not included is excluded already")
+	for _, p := range append(append([]string(nil), c.Include...), c.Exclude...) {
+		bad(p == "", "hash has an empty path")
+		path("hash", p)
+	}
+}
+
+// validate never quotes a credential.
+func (a *Auth) validate() error {
+	kinds := 0
+	for _, set := range []bool{a.Bearer != "", a.HeaderName != "" || a.Header != "", a.Username != "" || a.Password != ""} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case kinds != 1:
+		return fmt.Errorf("auth sets %d credentials: it must be exactly one of bearer, header and basic (is a variable empty?)", kinds)
+	case a.HeaderName != "" && (!isToken(a.HeaderName) || reserved[http.CanonicalHeaderKey(a.HeaderName)]):
+		return fmt.Errorf("auth.header.name %q cannot be the name of a credential's header", a.HeaderName)
+	case (a.HeaderName == "") != (a.Header == ""):
+		return errors.New("auth.header needs a name and a value")
+	case strings.Contains(a.Username, ":"):
+		return errors.New("auth.basic.username has a colon: the server would read what follows as the password")
+	}
+	for _, v := range []string{a.Bearer, a.Header, a.Username, a.Password} {
+		if hasControl(v) {
+			return errors.New("the credential has control characters: is there a line break at the end of its file?")
+		}
+	}
+	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// isToken says whether s can name a header (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	})
+}

@@ -35,6 +35,10 @@ func (h *Hasher) Sum(src []byte, i, depth int) (sum connector.Hash, end int, err
 // if it has none. It is a piece of src.
 func (h *Hasher) Found(k int) []byte { return h.w.found[k] }
 
+// Release forgets the text of the value summed last, which would otherwise stay in
+// memory until the next.
+func (h *Hasher) Release() { h.w.release() }
+
 // Envelope finds the values around an array of records. It is for one goroutine.
 type Envelope struct{ w walker }
 
@@ -65,3 +69,6 @@ func (e *Envelope) Walk(src []byte, each func(at, depth int) (end int, err error
 // Found returns the text of the value at the k-th path in the document walked last,
 // nil if it has none. It is a piece of src.
 func (e *Envelope) Found(k int) []byte { return e.w.found[k] }
+
+// Release forgets the document walked last.
+func (e *Envelope) Release() { e.w.release() }

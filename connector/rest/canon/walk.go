@@ -46,6 +46,11 @@ func (w *walker) begin(src []byte) {
 	w.src, w.out, w.members, w.arrays, w.err = src, w.out[:0], w.members[:0], 0, nil
 }
 
+func (w *walker) release() {
+	w.src, w.each = nil, nil
+	clear(w.found)
+}
+
 // value walks the value at i and returns the index behind it, or -1 after an error.
 // The field f is nil where nothing below is of interest and all is kept.
 func (w *walker) value(i, depth int, f *field) int {

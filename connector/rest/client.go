@@ -1,0 +1,147 @@
+package rest
+
+import (
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Limits of every connection.
+const (
+	maxHeader    = 64 << 10
+	maxRedirects = 5
+	dialTimeout  = 10 * time.Second
+)
+
+// Client sends the requests of one source. Its collections share it, and with it the
+// connections that are kept alive. It is safe for concurrent use.
+type Client struct {
+	next  http.RoundTripper
+	agent string
+}
+
+// NewClient returns a Client that introduces itself as tributary/version. A nil next
+// is a transport of its own; another one is for tests, and must not add credentials.
+func NewClient(version string, next http.RoundTripper) *Client {
+	if next == nil {
+		next = newTransport()
+	}
+	return &Client{next: next, agent: "tributary/" + version}
+}
+
+// CloseIdleConnections closes the connections that no request uses.
+func (c *Client) CloseIdleConnections() {
+	(&http.Client{Transport: c.next}).CloseIdleConnections()
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    dialTimeout,
+		MaxIdleConnsPerHost:    16, // collections of one source that are read at once
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true, // body.go counts the bytes on both sides
+		ForceAttemptHTTP2:      true,
+		// A connection whose other end is gone shows no error by itself: every page
+		// on it would run into its deadline.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+}
+
+// of returns the client of one API, which can reach nothing else and applies auth.
+func (c *Client) of(base *url.URL, auth *Auth) *http.Client {
+	return &http.Client{
+		Transport:     &sender{next: c.next, base: base, auth: auth, agent: c.agent},
+		CheckRedirect: checkRedirect,
+	}
+}
+
+// checkRedirect follows what stays on one origin, a few times. All else is returned
+// as the answer that it is, and named by status.go.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if !sameOrigin(req.URL, via[0].URL) || req.URL.User != nil || len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// sender is the last place a request of ours passes. The credential is put on here
+// and nowhere else, after a look at where the request goes: net/http takes headers
+// along on redirects, and of its own knowledge strips but a few.
+type sender struct {
+	next  http.RoundTripper
+	base  *url.URL
+	auth  *Auth
+	agent string
+}
+
+var errOrigin = errors.New("the request would leave the scheme, host and port of the source's url")
+
+func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !sameOrigin(req.URL, s.base) || req.URL.User != nil {
+		return nil, errOrigin
+	}
+	req = req.Clone(req.Context()) // a RoundTripper must not change its request
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", s.agent)
+	}
+	if s.auth != nil {
+		s.auth.apply(req)
+	}
+	return s.next.RoundTrip(req)
+}
+
+func (a *Auth) apply(req *http.Request) {
+	switch {
+	case a.Bearer != "":
+		req.Header.Set("Authorization", "Bearer "+a.Bearer)
+	case a.HeaderName != "":
+		req.Header.Set(a.HeaderName, a.Header)
+	default:
+		req.SetBasicAuth(a.Username, a.Password)
+	}
+}
+
+// header names the header that holds the credential.
+func (a *Auth) header() string {
+	if a.HeaderName != "" {
+		return a.HeaderName
+	}
+	return "Authorization"
+}
+
+// secrets are the texts that must not be shown.
+func (a *Auth) secrets() []string {
+	if a == nil {
+		return nil
+	}
+	s := []string{a.Bearer, a.Header, a.Password}
+	if _, value, ok := strings.Cut(a.Header, " "); ok {
+		s = append(s, value) // "Token abc"
+	}
+	if a.Username != "" || a.Password != "" {
+		s = append(s, base64.StdEncoding.EncodeToString([]byte(a.Username+":"+a.Password)))
+	}
+	return s
+}
+
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	switch p := u.Port(); {
+	case p != "":
+		return p
+	case u.Scheme == "https":
+		return "443"
+	default:
+		return "80"
+	}
+}

@@ -1,0 +1,254 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tributary/connector"
+	"tributary/connector/rest/canon"
+)
+
+// reasons names, for a metric's label, why a document is refused.
+var reasons = []struct {
+	err    error
+	reason string
+}{
+	{canon.ErrEncoding, "encoding"},
+	{canon.ErrTruncated, "truncated"},
+	{canon.ErrSyntax, "not_json"},
+	{canon.ErrTrailing, "trailing_data"},
+	{canon.ErrDeep, "too_deep"},
+	{canon.ErrDuplicate, "duplicate_name"},
+	{canon.ErrNoArray, "no_records"},
+}
+
+// The fields that are found in a record.
+const (
+	foundID = iota
+	foundInstant
+	foundDeleted
+)
+
+// pageDecoder turns bodies into pages, one after the other. It is pure: what it
+// returns depends on the body alone.
+type pageDecoder struct {
+	stamps  stamps
+	depth   int
+	deletes bool
+
+	record   *canon.Hasher
+	envelope *canon.Envelope
+	// Where the envelope finds what, -1: it is not asked for.
+	next, nextParent, total, echoFrom int
+	echoOrder                         map[string]int
+
+	body    []byte
+	records []connector.Record
+	rows    int    // of the last page: the next is often like it
+	text    []byte // the stamps of a page, one behind the other
+	ends    []int  // where each of them ends
+	scratch []byte
+}
+
+func newPageDecoder(c *Config, s stamps) *pageDecoder {
+	d := &pageDecoder{stamps: s, depth: c.MaxDepth, deletes: c.Deleted != "", nextParent: -1, echoOrder: map[string]int{}}
+	var find []string
+	want := func(path string) int {
+		if path == "" {
+			return -1
+		}
+		find = append(find, path)
+		return len(find) - 1
+	}
+	if d.next = want(c.Next); d.next >= 0 {
+		parent := c.Next[:max(0, strings.LastIndexByte(c.Next, '.'))]
+		find = append(find, parent) // empty: the whole
+		d.nextParent = len(find) - 1
+	}
+	d.total, d.echoFrom = want(c.Total), want(c.EchoFrom)
+	for p := range c.EchoOrder {
+		d.echoOrder[p] = want(p)
+	}
+	d.envelope = canon.NewEnvelope(c.Records, find, c.MaxDepth)
+	fields := []string{foundID: c.ID, foundInstant: c.Instant}
+	if d.deletes {
+		fields = append(fields, c.Deleted)
+	}
+	d.record = canon.NewHasher(c.Include, c.Exclude, fields, c.MaxDepth)
+	return d
+}
+
+// decode reads a body. The records' values are pieces of it. The page's Date is the
+// caller's to set.
+func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
+	err := canon.Check(body, d.depth)
+	if err == nil {
+		d.body, d.text, d.ends = body, d.text[:0], d.ends[:0]
+		d.records = make([]connector.Record, 0, d.rows)
+		err = d.envelope.Walk(body, d.add)
+	}
+	if err != nil {
+		return connector.Page{}, d.refusal(err)
+	}
+	d.setStamps()
+	d.rows = len(d.records)
+	p := connector.Page{Records: d.records, Total: -1, Bytes: len(body)}
+	p.Last = d.last()
+	if total := d.value(d.total); total != nil {
+		if n, err := strconv.Atoi(string(total)); err == nil && n >= 0 {
+			p.Total = n
+		}
+	}
+	return p, nil
+}
+
+// release forgets the body: thousands of collections wait for their next page, and
+// none needs the last.
+func (d *pageDecoder) release() {
+	d.body, d.records = nil, nil
+	d.record.Release()
+	d.envelope.Release()
+}
+
+func (d *pageDecoder) refusal(err error) error {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return &refusal{r.reason, err.Error()}
+		}
+	}
+	return err
+}
+
+// value returns the text that the envelope found at k, nil: none.
+func (d *pageDecoder) value(k int) []byte {
+	if k < 0 {
+		return nil
+	}
+	return d.envelope.Found(k)
+}
+
+// last says whether the API said that nothing follows. Where the object that would
+// say so is missing, it said nothing.
+func (d *pageDecoder) last() bool {
+	parent := d.value(d.nextParent)
+	return len(parent) > 0 && parent[0] == '{' && !isSet(d.value(d.next))
+}
+
+// isSet says that a value is there and neither null nor false.
+func isSet(value []byte) bool {
+	return value != nil && string(value) != "null" && string(value) != "false"
+}
+
+// add reads the record at body[at].
+func (d *pageDecoder) add(at, depth int) (int, error) {
+	hash, end, err := d.record.Sum(d.body, at, depth)
+	if err != nil {
+		return end, err
+	}
+	r := connector.Record{Hash: hash, Value: d.body[at:end:end]}
+	if d.body[at] != '{' {
+		r.Bad = "it is not an object"
+	} else {
+		d.setID(&r)
+		d.setInstant(&r)
+		r.Deleted = d.deletes && isSet(d.record.Found(foundDeleted))
+	}
+	d.records = append(d.records, r)
+	d.ends = append(d.ends, len(d.text))
+	return end, nil
+}
+
+func (d *pageDecoder) setID(r *connector.Record) {
+	value := d.record.Found(foundID)
+	switch {
+	case value == nil:
+		r.Bad = "it has no id"
+	case value[0] == '"':
+		var isText bool
+		d.scratch, isText = canon.Unquote(d.scratch[:0], value)
+		r.ID = string(d.scratch)
+		if !isText {
+			r.Bad = "its id has half a character (a lone surrogate)"
+		} else if r.ID == "" {
+			r.Bad = "its id is empty"
+		}
+	case isNumber(value):
+		r.ID = string(value)
+	case string(value) == "null":
+		r.Bad = "its id is null"
+	default:
+		r.Bad = "its id is neither a text nor a number"
+	}
+}
+
+// maxBadStamp is how much is kept of a stamp that is no instant.
+const maxBadStamp = 100
+
+func (d *pageDecoder) setInstant(r *connector.Record) {
+	value := d.record.Found(foundInstant)
+	bad := ""
+	switch {
+	case value == nil:
+		bad = "it has no instant"
+	case string(value) == "null":
+		bad = "its instant is null"
+	case value[0] == '"' || isNumber(value):
+		text, ok := value, true
+		if value[0] == '"' {
+			d.scratch, _ = canon.Unquote(d.scratch[:0], value)
+			text = d.scratch
+		}
+		if r.Instant, ok = d.stamps.parse(text, value[0] != '"'); !ok {
+			r.Instant, text = 0, text[:min(len(text), maxBadStamp)]
+			bad = "its instant cannot be read"
+		}
+		d.text = append(d.text, text...)
+	default:
+		bad = "its instant is neither a text nor a number"
+	}
+	switch {
+	case r.Bad == "":
+		r.Bad = bad
+	case bad != "":
+		r.Bad += ", and " + bad
+	}
+}
+
+// setStamps makes the stamps of a page one string and gives each record its piece:
+// one allocation for all. Of a page one stamp at most is kept for long.
+func (d *pageDecoder) setStamps() {
+	text, from := string(d.text), 0
+	for i, end := range d.ends {
+		d.records[i].Stamp = text[from:end]
+		from = end
+	}
+}
+
+func isNumber(value []byte) bool { return value[0] == '-' || value[0]-'0' <= 9 }
+
+// unquoted returns the text of a JSON string, or a scalar as it is.
+func unquoted(value []byte) []byte {
+	if len(value) == 0 || value[0] != '"' {
+		return value
+	}
+	text, _ := canon.Unquote(nil, value)
+	return text
+}
+
+// orderPaths returns the paths of the order's echoes, always in one order.
+func (d *pageDecoder) orderPaths() []string {
+	paths := make([]string, 0, len(d.echoOrder))
+	for p := range d.echoOrder {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// hasFold says whether text begins with prefix, upper and lower case alike.
+func hasFold(text []byte, prefix string) bool {
+	return len(text) >= len(prefix) && bytes.EqualFold(text[:len(prefix)], []byte(prefix))
+}

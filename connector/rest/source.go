@@ -1,0 +1,117 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"tributary/connector"
+)
+
+// Source reads one collection of one API. It is for one goroutine at a time.
+type Source struct {
+	cfg    Config
+	name   string // for errors: host and path
+	url    string // with every parameter that does not change
+	order  string // parameters of a reading, encoded
+	count  string // parameters that ask for a count, encoded
+	http   *http.Client
+	m      *connector.SourceMetrics
+	scrub  scrubber
+	stamps stamps
+	body   bodyReader
+	pages  *pageDecoder
+	echo   contract
+}
+
+var _ connector.Source = (*Source)(nil)
+
+// New returns a Source that asks as cfg says, through client. It takes a copy of
+// cfg, whose maps must not change any more. A config that cannot work is refused
+// here, where the error can say why.
+func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if client == nil || m == nil {
+		return nil, errors.New("rest: a source needs a client and metrics")
+	}
+	s := &Source{
+		cfg: cfg, m: m, http: client.of(cfg.Base, cfg.Auth),
+		scrub: newScrubber(&cfg), stamps: newStamps(cfg.Format),
+		body: bodyReader{maxBody: cfg.MaxBody, maxReceived: cfg.MaxCompressed},
+	}
+	s.url, s.order, s.count = s.address(), cfg.Order.Encode(), cfg.CountParams.Encode()
+	s.name = s.scrub.text(cfg.Base.Host + " " + cfg.Path)
+	s.pages = newPageDecoder(&s.cfg, s.stamps)
+	s.echo = contract{cfg: &s.cfg, stamps: s.stamps}
+	return s, nil
+}
+
+// Fetch asks for one page, once. See connector.Source for what it returns.
+func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, error) {
+	if len(q.IDs) > 0 && s.cfg.ProbeParam == "" {
+		return connector.Page{}, errors.New(s.name + ": the collection has no probes")
+	}
+	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
+		return connector.Page{}, fmt.Errorf("%s: a probe asks for %d ids, at most %d fit", s.name, len(q.IDs), s.cfg.ProbeMax)
+	}
+	begin := time.Now() // for a metric; nothing is decided by it
+	a, err := s.exchange(ctx, q)
+	s.m.RequestDuration.Observe(time.Since(begin).Seconds())
+	s.m.Requests.WithLabelValues(strconv.Itoa(a.status)).Inc()
+	if err != nil {
+		return connector.Page{}, err
+	}
+	defer s.pages.release()
+	page, err := s.pages.decode(a.body)
+	if err != nil {
+		return connector.Page{}, s.refuse(err)
+	}
+	page.Date = connector.InstantOf(a.date)
+	if err := s.echo.check(q, s.pages, page.Records); err != nil {
+		err.What = s.name + ": " + s.scrub.text(err.What)
+		return connector.Page{}, err
+	}
+	return page, nil
+}
+
+// answer is what came back, as far as it came: status 0 is nothing at all.
+type answer struct {
+	status int
+	date   time.Time
+	body   []byte
+}
+
+// exchange sends the request and receives the body of a page, within the deadline.
+func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err error) {
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	req, err := s.request(limited, q)
+	if err != nil {
+		return a, errors.New(s.name + ": the request cannot be written: " + s.scrub.text(unwrapURL(err).Error()))
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return a, s.unanswered(ctx, limited, err)
+	}
+	defer resp.Body.Close()
+	a.status = resp.StatusCode
+	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	if a.status != http.StatusOK {
+		return a, s.failed(ctx, resp, a.date)
+	}
+	a.body, err = s.body.read(resp)
+	switch refused := (*refusal)(nil); {
+	case errors.As(err, &refused):
+		return a, s.refuse(err)
+	case err != nil:
+		return a, s.unanswered(ctx, limited, err)
+	case a.date.IsZero():
+		return a, s.refuse(&refusal{"no_date", "it has no Date header that can be read, and every rule about time needs the server's clock: a proxy in between may strip it"})
+	}
+	return a, nil
+}

@@ -1,0 +1,159 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tributary/connector"
+)
+
+const (
+	maxExcerpt = 300     // characters of an API's own error in ours
+	maxError   = 4 << 10 // bytes of it that are read
+)
+
+// refuse counts a body that is refused and makes its error. Why it is wrong is
+// nothing that a wait mends by itself, but most often it was the network's.
+func (s *Source) refuse(err error) error {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	s.m.Refused.WithLabelValues(r.reason).Inc()
+	return &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("%s: the body of the answer is refused: %s", s.name, s.scrub.text(r.text))}
+}
+
+// unanswered names what went wrong below HTTP. The caller's own end comes first: a
+// request that was called off has not failed.
+func (s *Source) unanswered(caller, limited context.Context, err error) error {
+	if caller.Err() != nil {
+		return caller.Err()
+	}
+	retry := func(r connector.RetryReason, format string, args ...any) error {
+		return &connector.RetryError{Reason: r, Err: errors.New(s.name + ": " + fmt.Sprintf(format, args...))}
+	}
+	cause := unwrapURL(err)
+	text := s.scrub.excerpt(cause.Error(), false, maxExcerpt)
+	var timeout net.Error
+	switch {
+	case errors.Is(cause, errOrigin):
+		return retry(connector.RetryRefused, "%s", text)
+	case limited.Err() != nil:
+		return retry(connector.RetryTimeout, "no whole page within %v: ask for smaller pages, or raise request.timeout", s.cfg.Timeout)
+	case errors.As(cause, &timeout) && timeout.Timeout():
+		return retry(connector.RetryTimeout, "%s", text)
+	}
+	return retry(connector.RetryNetwork, "the network failed: %s", text)
+}
+
+// unwrapURL takes the address off an error of net/http, for its query may hold a key.
+func unwrapURL(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) && u.Err != nil {
+		err = u.Err
+	}
+	return err
+}
+
+// failed makes the error of an answer that is not 200.
+func (s *Source) failed(caller context.Context, resp *http.Response, date time.Time) error {
+	said := s.said(resp)
+	if caller.Err() != nil {
+		return caller.Err()
+	}
+	after, asked := retryAfter(resp.Header.Get("Retry-After"), date)
+	reason, advice := classify(resp.StatusCode, asked)
+	if resp.StatusCode == http.StatusTooManyRequests && !asked {
+		after = restOfMinute(date)
+	}
+	if 300 <= resp.StatusCode && resp.StatusCode < 400 {
+		advice = s.redirected(resp)
+	}
+	text := fmt.Sprintf("%s: the API answered %d %s", s.name, resp.StatusCode, http.StatusText(resp.StatusCode))
+	if said != "" {
+		text += " (" + said + ")"
+	}
+	return &connector.RetryError{Reason: reason, After: after, Err: errors.New(text + ": " + advice)}
+}
+
+// classify says for a status other than 200 how it is tried again, and what a person
+// can do.
+func classify(status int, asked bool) (connector.RetryReason, string) {
+	switch {
+	case status == http.StatusTooManyRequests, asked && status == http.StatusServiceUnavailable,
+		asked && status == http.StatusForbidden: // GitHub's secondary limit, for one
+		return connector.RetryThrottled, "the request is sent again later; if this stays, lower the budget or raise the interval"
+	case status >= 500:
+		return connector.RetryServer, "the request is sent again"
+	case status == http.StatusUnauthorized:
+		return connector.RetryUnauthorized, "the credential is missing, wrong, revoked or expired: renew auth"
+	case status == http.StatusForbidden:
+		return connector.RetryRefused, "the credential may not read this collection: give it the scope, or leave the collection out"
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return connector.RetryRefused, "check url and path of the collection; some APIs answer so where the credential lacks the right"
+	case status == http.StatusRequestTimeout:
+		return connector.RetryTimeout, "the request is sent again"
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return connector.RetryRefused, "the API does not take the query: check cursor.format and order; if it takes no fraction of a second in a bound, set cursor.tick to its precision"
+	case status < 300:
+		return connector.RetryRefused, "only 200 comes with a page: check url, path and request.params"
+	}
+	return connector.RetryRefused, "a person has to look at the url, the credential and request.params"
+}
+
+// redirected says where an answer points that was not followed, without the part that
+// may hold a key.
+func (s *Source) redirected(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil {
+		return "it points nowhere that can be followed: check url"
+	}
+	return s.scrub.excerpt(fmt.Sprintf("it points to %s://%s, which is not followed: a request stays on the url's scheme, host and port, over at most %d redirects; set url to the API's final address",
+		to.Scheme, to.Host, maxRedirects), false, maxExcerpt)
+}
+
+// said reads what the API says about its error: the texts of a JSON document where
+// it is one, else its beginning. The status counts even if this cannot be read.
+func (s *Source) said(resp *http.Response) string {
+	var b bodyReader
+	r, done, err := b.decoder(resp, &counter{r: resp.Body, left: 4 * maxError})
+	if err != nil {
+		return ""
+	}
+	defer done()
+	text, err := io.ReadAll(io.LimitReader(r, maxError))
+	cut := err != nil || len(text) == maxError
+	var doc any
+	if !cut && json.Unmarshal(text, &doc) == nil {
+		if t := spoken(doc); t != "" {
+			return s.scrub.excerpt(t, false, maxExcerpt)
+		}
+	}
+	return s.scrub.excerpt(string(text), cut, maxExcerpt)
+}
+
+// spoken returns the message of the common forms {"error": "…"}, {"message": "…"},
+// {"error": {"message": "…"}} and problem details; "" for others.
+func spoken(doc any) string {
+	m, _ := doc.(map[string]any)
+	var parts []string
+	for _, key := range []string{"title", "error", "error_description", "message", "detail"} {
+		switch v := m[key].(type) {
+		case string:
+			parts = append(parts, v)
+		case map[string]any:
+			if t := spoken(v); t != "" {
+				parts = append(parts, t)
+			}
+		}
+	}
+	return strings.Join(parts, "; ")
+}

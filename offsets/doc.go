@@ -1,0 +1,62 @@
+// Package offsets is the compacted offsets topic as a table: what it holds to the
+// byte, how a batch becomes records of it, and how a partition of it is read back.
+//
+// # What it promises
+//
+// The newest record of each key is the whole truth: state is the fold of committed
+// batches, and what survives compaction adds up to the `sum` that the state record
+// holds. A record that this version does not understand is refused with its offset
+// and never skipped.
+//
+// # The records
+//
+// A key is a JSON array of texts without white space. Its first element is the
+// version of the format, "v1"; its second says what it is:
+//
+//	["v1","layout"]                          on each lane: how sources map to lanes
+//	["v1","claim"]                           on each lane: who owns it
+//	["v1","state",SOURCE,COLLECTION]         what a collection is resumed from
+//	["v1","entry",SOURCE,COLLECTION,ID]      ledger: one record's version, or mark
+//	["v1","doubt",SOURCE,COLLECTION,ID]      what a reading says against an entry
+//
+// A lane is a partition. A source lies on lane FNV-1a-64(name) mod lanes.
+//
+// Values of layout, claim, state and doubt are JSON objects with "v":1. Instants are
+// RFC 3339 in UTC with six digits of fraction, or "beginning"; durations are Go's.
+//
+//	layout  {"v":1,"lanes":4,"hash":"fnv1a-64"}
+//	claim   {"v":1,"instance":"host","run":"9f86d081884c7d65","at":INSTANT,
+//	         "visit":false,"released":false}
+//	doubt   {"v":1,"since":INSTANT,"at":INSTANT,"absent":false,"twice":false}
+//	state   {"v":1,"cursor":TEXT,"cursor_at":INSTANT,"trailing":INSTANT,
+//	         "lookback":"5m0s","floor":INSTANT,"prints":[{"number":1,
+//	         "hash_version":1,"exclude":[...],"id":"id","instant":"updated_at",
+//	         "deletions":"deleted_at"}],"topic":TEXT,"topic_id":HEX,"partitions":1,
+//	         "instance":"host","seq":12,"sum":HEX}
+//
+// The value of an entry is 28 bytes, numbers big-endian:
+//
+//	0      version of the format, 1
+//	1      flags: 1 = mark (the record is dead; the hash is zero)
+//	2–3    number of the fingerprint that the hash was made with
+//	4–11   instant in microseconds since 1970, signed
+//	12–27  hash
+//
+// A null value forgets its key. Nothing else is ever said by the absence of a record.
+//
+// # The sum
+//
+// `sum` is a multiset hash over the entries, marks and doubts of a collection: the
+// sum modulo 2^256 of SHA-256(len(key) key len(value) value), lengths as four bytes
+// big-endian, the digest read as a big-endian number. A batch subtracts what it
+// replaces and adds what it writes.
+//
+// # Settings of the topic
+//
+// cleanup.policy=compact and nothing else; as many partitions as lanes, for ever.
+// delete.retention.ms is a day, so that a reader slower than the cleaner still meets
+// the tombstones.
+//
+// It never decides what is new (that is connector), and never writes by itself (that
+// is sink).
+package offsets
