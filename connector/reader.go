@@ -95,7 +95,7 @@ func (r *Reader) Pull(ctx context.Context) error {
 // begin commits where a collection that was never read is to start.
 func (r *Reader) begin(ctx context.Context) error {
 	s := &r.mem.State
-	if s.Seq > 0 || (!r.set.Start.Now && r.set.Start.At == Beginning) {
+	if s.Trailing != Beginning || (!r.set.Start.Now && r.set.Start.At == Beginning) {
 		return nil
 	}
 	at := r.set.Start.At

@@ -45,10 +45,22 @@ func (t *Table) Collection(name Name) *Collection {
 	return c
 }
 
-// Apply folds one committed record in. An error means that the topic holds something
-// that this program must not overlook.
+// FormatError is a record of the offsets topic that this program does not understand,
+// and must not overlook.
+type FormatError struct{ err error }
+
+func (e *FormatError) Error() string { return e.err.Error() }
+
+// Apply folds one committed record in. Its error is a *FormatError.
 func (t *Table) Apply(key, value []byte) error {
 	t.Records++
+	if err := t.apply(key, value); err != nil {
+		return &FormatError{err}
+	}
+	return nil
+}
+
+func (t *Table) apply(key, value []byte) error {
 	if c, id, ok := t.plainEntry(key); ok {
 		return c.applyEntry(id, value)
 	}
@@ -155,7 +167,17 @@ func (c *Collection) applyDoubt(id string, value []byte) error {
 // Verify compares the sum that the state record holds with what was read: a record
 // that was lost, altered or added by somebody else shows.
 func (c *Collection) Verify() error {
-	var sum Sum
+	if sum := c.total(); sum != c.Sum {
+		return fmt.Errorf("the ledger of %s (%d entries, %d doubts) adds up to %s and not to %s as its state says: records of the offsets topic were lost, altered or added",
+			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), sum, c.Sum)
+	}
+	return nil
+}
+
+// Adopt takes what was read for the truth, whatever the state record said.
+func (c *Collection) Adopt() { c.Sum = c.total() }
+
+func (c *Collection) total() (sum Sum) {
 	var keys keyBuffer
 	var value, scratch []byte
 	keys.name(c.Name)
@@ -166,11 +188,7 @@ func (c *Collection) Verify() error {
 	for id, d := range c.Memory.Doubts {
 		sum.add(keys.of(kindDoubt, id), encodeDoubt(d), &scratch)
 	}
-	if sum != c.Sum {
-		return fmt.Errorf("the ledger of %s (%d entries, %d doubts) adds up to %s and not to %s as its state says: records of the offsets topic were lost, altered or added",
-			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), sum, c.Sum)
-	}
-	return nil
+	return sum
 }
 
 // keyBuffer makes keys of one collection, one after another in the same memory.

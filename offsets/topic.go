@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -78,7 +79,7 @@ func create(ctx context.Context, adm *kadm.Client, topic string, lanes int, repl
 	_, err := adm.CreateTopic(ctx, int32(lanes), replication, configs, topic)
 	switch {
 	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
-		return nil
+		return appear(ctx, adm, topic, lanes)
 	case errors.Is(err, kerr.InvalidReplicationFactor):
 		return &LayoutError{
 			What:   fmt.Sprintf("create offsets topic %s with replication %d: %v", topic, replication, err),
@@ -92,6 +93,26 @@ func create(ctx context.Context, adm *kadm.Client, topic string, lanes int, repl
 	default:
 		return fmt.Errorf("create offsets topic %s: %w", topic, err)
 	}
+}
+
+// appear waits until the brokers tell of a topic that was just made, with leaders.
+func appear(ctx context.Context, adm *kadm.Client, topic string, lanes int) error {
+	for range 100 {
+		details, err := adm.ListTopics(ctx, topic)
+		led := 0
+		for _, p := range details[topic].Partitions {
+			if p.Leader >= 0 {
+				led++
+			}
+		}
+		if err == nil && led == lanes {
+			return nil
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("offsets topic %s was made but has no leaders after 5 s", topic)
 }
 
 // checkPolicy refuses a topic that would delete state by age or size.

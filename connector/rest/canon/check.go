@@ -44,8 +44,8 @@ func Check(src []byte, maxDepth int) error {
 		}
 		return fmt.Errorf("%w (byte %d)", ErrSyntax, at)
 	}
-	if i := space(src, int(d.InputOffset())); i < len(src) {
-		return fmt.Errorf("%w (byte %d)", ErrTrailing, i)
+	if rest := bytes.TrimLeft(src[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return fmt.Errorf("%w (byte %d)", ErrTrailing, len(src)-len(rest))
 	}
 	return nil
 }
@@ -72,7 +72,8 @@ func tooDeep(src []byte, from int64, limit int) bool {
 	return false
 }
 
-// space returns the index of the first byte from i on that is not white space.
+// space returns the index of the first byte from i on that is not white space, in a
+// text that has passed Check.
 func space(src []byte, i int) int {
 	for i < len(src) && src[i] <= ' ' {
 		i++

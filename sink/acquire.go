@@ -1,0 +1,192 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/connector"
+	"tributary/offsets"
+)
+
+// FencedError says that another instance took the lane. This one must end: to take it
+// back would only make the two fence each other for ever.
+type FencedError struct {
+	Lane int32
+	By   offsets.Claim
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("lane %d was taken by instance %q (run %s) at %s: this instance ends; run only one, or see who starts the other",
+		e.Lane, e.By.Instance, e.By.Run, e.By.At)
+}
+
+// How long a start waits at another name's claim, so that two supervisors which
+// restart blindly change owners at most this often.
+const claimAge = 10 * time.Second
+
+// stall is how long an acquire may make no progress before it is an error.
+const stall = 60 * time.Second
+
+// acquire makes the lane ours, in the one order that is safe: (1) a new client, (0)
+// which looks first, without fencing; (2) its producer id fences the predecessor and
+// ends its open transaction; (3) the high watermark, not the last stable offset; (4)
+// read on until the position reaches it; (5) commit a claim. owned says that this
+// process has held the lane before: then another's claim means that it has lost it.
+func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
+	began := time.Now()
+	if l.cl, err = kgo.NewClient(l.options()...); err != nil {
+		return fmt.Errorf("kafka client: %w", err)
+	}
+	if err := offsets.Ensure(ctx, l.cl, l.cfg.Topic, l.cfg.Lanes, l.cfg.Replication); err != nil {
+		return err
+	}
+	l.table = offsets.NewTable()
+	tail := offsets.NewTail(l.cl, l.cfg.Topic, l.Number)
+	if err := l.look(ctx, tail, owned); err != nil {
+		return err
+	}
+	fence, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	if _, _, err := l.cl.ProducerID(fence); err != nil {
+		return fmt.Errorf("fence %s: %w", offsets.TransactionalID(l.cfg.Topic, l.Number), err)
+	}
+	end, err := offsets.HighWatermark(ctx, l.cl, l.cfg.Topic, l.Number)
+	if err != nil {
+		return err
+	}
+	if err := l.readTo(ctx, tail, func() int64 { return end }); err != nil {
+		return err
+	}
+	if err := offsets.CheckLayout(l.cfg.Topic, l.table.Layout, l.cfg.Lanes); err != nil {
+		return err
+	}
+	l.stateLimit = int(maxMessageBytes(ctx, l.cl, l.cfg.Topic))
+	l.limits[l.cfg.Topic] = int32(l.stateLimit)
+	if err := l.claim(); err != nil {
+		return fmt.Errorf("claim lane %d: %w", l.Number, err)
+	}
+	took := time.Since(began)
+	l.m.Acquires.Inc()
+	l.m.Acquired.Set(1)
+	l.m.RestoreSeconds.Set(took.Seconds())
+	l.m.Restored.Add(float64(l.table.Records))
+	l.log.Info("lane acquired", "records", l.table.Records, "took", took.Round(time.Millisecond))
+	return nil
+}
+
+// look reads what is stable without fencing anybody, and waits for whoever must not be
+// fenced yet: another name's young claim, and a visitor that is still at work.
+func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
+	var seen time.Time // when the present claim was first read
+	var claim offsets.Claim
+	for {
+		if err := l.readTo(ctx, tail, func() int64 { return tail.Stable }); err != nil {
+			return err
+		}
+		c := l.table.Claim
+		if c == nil || c.Run == l.cfg.Run {
+			return nil
+		}
+		if owned && !c.Visit {
+			return &FencedError{Lane: l.Number, By: *c}
+		}
+		if *c != claim {
+			claim, seen = *c, time.Now()
+		}
+		if !mustWait(*c, l.cfg.Instance, time.Since(seen), time.Since(c.Written)) {
+			return nil
+		}
+		l.log.Info("waiting: another instance has just claimed the lane", "instance", c.Instance, "run", c.Run, "visit", c.Visit)
+		if err := l.readTo(ctx, tail, func() int64 { return tail.Next + 1 }, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// mustWait says whether a claim that is not ours has to be waited out. seen is for how
+// long we have read it unchanged, by our monotonic clock; written how old its record
+// is, by two clocks that may differ, so that it counts only when it is not in the
+// future. The same name is a restart of ourselves and never waits.
+func mustWait(c offsets.Claim, instance string, seen, written time.Duration) bool {
+	switch {
+	case c.Visit:
+		return !c.Released && seen < claimAge
+	case c.Instance == instance:
+		return false
+	default:
+		return seen < claimAge && written < claimAge
+	}
+}
+
+// readTo folds what is read into the table until the position reaches target, which is
+// asked again after each fetch. With patience it ends after that long as well; without,
+// no progress for long is an error.
+func (l *Lane) readTo(ctx context.Context, tail *offsets.Tail, target func() int64, patience ...time.Duration) error {
+	moved, at := time.Now(), tail.Next
+	for tail.Next < 0 || tail.Next < target() {
+		err := tail.Fetch(ctx, l.fold)
+		if errors.Is(err, offsets.ErrTruncated) {
+			l.table = offsets.NewTable()
+			*tail = *offsets.NewTail(l.cl, l.cfg.Topic, l.Number)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if tail.Next != at {
+			moved, at = time.Now(), tail.Next
+		}
+		idle := time.Since(moved)
+		if len(patience) > 0 && idle >= patience[0] {
+			return nil
+		}
+		if len(patience) == 0 && idle > stall+l.cfg.transactionTimeout() {
+			return fmt.Errorf("reading %s partition %d makes no progress at offset %d (last stable %d, end %d): a transaction of another producer hangs there; "+
+				"find it with kafka-transactions.sh find-hanging and end it with its abort", l.cfg.Topic, l.Number, tail.Next, tail.Stable, tail.High)
+		}
+	}
+	return nil
+}
+
+// fold applies one record of the offsets topic.
+func (l *Lane) fold(r *kgo.Record) error {
+	claim := l.table.Claim
+	if err := l.table.Apply(r.Key, r.Value); err != nil {
+		return err
+	}
+	if l.table.Claim != claim {
+		l.table.Claim.Written = r.Timestamp
+	}
+	return nil
+}
+
+// claim commits who owns the lane, and how lanes are laid out if nothing says so yet.
+func (l *Lane) claim() error {
+	c := offsets.Claim{Instance: l.cfg.Instance, Run: l.cfg.Run, At: connector.InstantOf(time.Now())}
+	s := &staged{records: []*kgo.Record{offsets.ClaimRecord(l.cfg.Topic, l.Number, c)}}
+	if l.table.Layout == nil {
+		layout := offsets.Layout{Lanes: l.cfg.Lanes, Hash: offsets.LaneHash}
+		s.records = append(s.records, offsets.LayoutRecord(l.cfg.Topic, l.Number, layout))
+	}
+	_, err := l.transact([]*staged{s})
+	return err
+}
+
+// ping tells an unreachable broker from everything else before anything is waited for,
+// and which one it is.
+func ping(ctx context.Context, opts []kgo.Opt) error {
+	cl, err := kgo.NewClient(append(append([]kgo.Opt{}, opts...), kgo.RequestRetries(0))...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err = kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
+	return err
+}

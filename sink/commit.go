@@ -1,0 +1,135 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// transact commits every record of the batches in one transaction, or none of them.
+//
+// Without an error and without failed topics all of it is committed. With failed topics
+// nothing is: the transaction was aborted because those topics refused a record, and
+// the client can go on. With an error the outcome is unknown, and the lane is spent.
+func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) {
+	l.pace.wait()
+	if err := l.cl.BeginTransaction(); err != nil {
+		return nil, fmt.Errorf("begin transaction: %w", err)
+	}
+	began := time.Now()
+	ctx := context.Background() // a request in flight heeds no context, and must not: see below
+	out := outcome{failed: map[string]error{}}
+	records, bytes := 0, 0
+	for _, s := range batches {
+		for _, r := range s.records {
+			records++
+			l.cl.Produce(ctx, r, out.promise)
+		}
+		bytes += s.bytes
+	}
+	// A produce that hangs is given up by force, after which the client is worthless.
+	bite := time.AfterFunc(l.cfg.deliveryTimeout()+watchdog, func() {
+		out.fail(l.cfg.Topic, errHung)
+		l.cl.UnsafeAbortBufferedRecords()
+	})
+	err = l.cl.Flush(ctx)
+	bite.Stop()
+
+	acked, failed := out.result()
+	switch {
+	case err != nil:
+		return failed, fmt.Errorf("flush: %w", err)
+	case len(failed) == 0 && acked != records:
+		return nil, fmt.Errorf("%d of %d records have no answer", records-acked, records)
+	case len(failed) > 0:
+		return failed, l.abort(failed)
+	}
+	// Not before every promise is kept: the client commits whatever succeeded. The
+	// context has a deadline of its own, since to cancel this request for any other
+	// reason is to make its outcome unknown.
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.transactionTimeout())
+	defer cancel()
+	if err := l.cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	l.pace.done(began, bytes)
+	l.m.Transactions.WithLabelValues("committed").Inc()
+	l.m.Seconds.Observe(time.Since(began).Seconds())
+	l.m.Records.Observe(float64(records))
+	return nil, nil
+}
+
+// abort ends the transaction in which topics refused records. It returns an error
+// unless it is certain that nothing of it was committed and that the client can go on.
+func (l *Lane) abort(failed map[string]error) error {
+	for topic, err := range failed {
+		if topic == l.cfg.Topic || !refusal(err) {
+			return fmt.Errorf("produce to %s: %w", topic, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.transactionTimeout())
+	defer cancel()
+	if err := l.cl.AbortBufferedRecords(ctx); err != nil {
+		return fmt.Errorf("abort buffered records: %w", err)
+	}
+	if err := l.cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("abort: %w", err)
+	}
+	l.m.Transactions.WithLabelValues("aborted").Inc()
+	return nil
+}
+
+// refusal says whether an error of a produce is about its topic and not about the
+// producer: then the transaction can be aborted and the client used again.
+func refusal(err error) bool {
+	for _, e := range []error{
+		kerr.TopicAuthorizationFailed, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException,
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.PolicyViolation, kerr.InvalidTimestamp,
+		kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.NotLeaderForPartition, kerr.LeaderNotAvailable,
+		kerr.KafkaStorageError, kgo.ErrRecordTimeout, kgo.ErrRecordRetries,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// errHung is a produce that was neither answered nor given up by the client.
+var errHung = errors.New("produce hangs beyond its delivery timeout")
+
+// outcome collects the promises of a transaction's records.
+type outcome struct {
+	mu     sync.Mutex
+	acked  int
+	failed map[string]error // the first error of each topic
+}
+
+func (o *outcome) promise(r *kgo.Record, err error) {
+	if err != nil {
+		o.fail(r.Topic, err)
+		return
+	}
+	o.mu.Lock()
+	o.acked++
+	o.mu.Unlock()
+}
+
+func (o *outcome) fail(topic string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failed[topic] == nil {
+		o.failed[topic] = err
+	}
+}
+
+func (o *outcome) result() (int, map[string]error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.acked, o.failed
+}

@@ -1,0 +1,98 @@
+package sink
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/connector"
+	"tributary/offsets"
+)
+
+// Config is what a lane needs to know.
+type Config struct {
+	// Kafka says how to reach the brokers: seeds, TLS, SASL.
+	Kafka []kgo.Opt
+	// Topic is the offsets topic, with Lanes partitions; Replication is for its
+	// creation, -1 for the broker's default.
+	Topic       string
+	Lanes       int
+	Replication int16
+	// Instance names this process, Run is a number drawn when it started.
+	Instance, Run string
+	// Data says how data topics are made.
+	Data TopicSettings
+	// Bootstrap lets a collection without state begin beside a data topic that holds
+	// records already.
+	Bootstrap bool
+
+	// TransactionTimeout is after how long Kafka aborts a transaction that its
+	// producer left open; it is also how long a producer that died holds up readers.
+	TransactionTimeout time.Duration
+	// DeliveryTimeout is how long a produce is tried before its collection is
+	// quarantined.
+	DeliveryTimeout time.Duration
+
+	Log     *slog.Logger
+	Metrics *connector.Metrics
+}
+
+// Defaults of the timeouts. The transaction's is longer than delivery, abort and
+// commit together: it is to catch a dead process and not a slow one.
+const (
+	DefaultTransactionTimeout = 45 * time.Second
+	DefaultDeliveryTimeout    = 15 * time.Second
+)
+
+// watchdog is how long a produce that hangs is waited for after its delivery timeout:
+// a request in flight heeds no timeout of its own.
+const watchdog = 10 * time.Second
+
+func (c *Config) transactionTimeout() time.Duration {
+	return cmp.Or(c.TransactionTimeout, DefaultTransactionTimeout)
+}
+
+func (c *Config) deliveryTimeout() time.Duration {
+	return cmp.Or(c.DeliveryTimeout, DefaultDeliveryTimeout)
+}
+
+// options are those of a lane's client. It fences nobody until its producer id is
+// asked for.
+func (l *Lane) options() []kgo.Opt {
+	return append(append([]kgo.Opt{}, l.cfg.Kafka...),
+		kgo.TransactionalID(offsets.TransactionalID(l.cfg.Topic, l.Number)),
+		kgo.TransactionTimeout(l.cfg.transactionTimeout()),
+		kgo.RecordDeliveryTimeout(l.cfg.deliveryTimeout()),
+		kgo.RecordPartitioner(partitioner{offsets: l.cfg.Topic, keyed: kgo.StickyKeyPartitioner(nil)}),
+		// Everything of a transaction is handed over in one go and then flushed, which
+		// does not wait for the linger.
+		kgo.ProducerLinger(50*time.Millisecond),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytesFn(l.batchBytes),
+		kgo.MaxBufferedRecords(10*maxRecords),
+		// With the default of 5 s a produce that has to look for its leader again waits
+		// as long.
+		kgo.MetadataMinAge(250*time.Millisecond),
+		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(50*time.Millisecond<<min(tries, 5), time.Second) }),
+		// A slow schedule would dial anew for every pull.
+		kgo.ConnIdleTimeout(9*time.Minute),
+		kgo.WithHooks(&l.pace),
+		kgo.DisableClientMetrics(),
+	)
+}
+
+// partitioner pins the records of the offsets topic to their lane's partition and
+// spreads data records by key, as Java's producer does.
+type partitioner struct {
+	offsets string
+	keyed   kgo.Partitioner
+}
+
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	if topic == p.offsets {
+		return kgo.ManualPartitioner().ForTopic(topic)
+	}
+	return p.keyed.ForTopic(topic)
+}

@@ -1,0 +1,84 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"tributary/offsets"
+)
+
+// Own keeps one lane: it acquires it, lets use run its collections until something
+// about the lane fails, and acquires it again, for ever. This is the one recovery path;
+// a start is its first turn. It returns nil when ctx is done and what was staged is
+// committed, a *FencedError when another instance owns the lane now, and an error that
+// only a person can mend: a wrong password, an offsets topic that cannot be used. use
+// must have ended everything it started when it returns; it returns nil when it has
+// nothing more to do.
+func Own(ctx context.Context, cfg Config, number int32, use func(context.Context, *Lane) error) error {
+	var known suspects
+	owned := false
+	for failures := 0; ; {
+		l := newLane(cfg, number, &known)
+		err := ping(ctx, cfg.Kafka)
+		if err == nil {
+			err = l.acquire(ctx, owned)
+		}
+		if err == nil {
+			owned, failures = true, 0
+			err = l.serve(ctx, use)
+		}
+		l.close()
+		var fenced *FencedError
+		switch {
+		case errors.As(err, &fenced):
+			l.m.Fenced.Inc()
+			return err
+		case err == nil, ctx.Err() != nil:
+			// What was staged and not committed is read again at the next start.
+			return nil
+		case fatal(err, owned):
+			return err
+		}
+		failures++
+		wait := pauseAfter(failures)
+		l.log.Warn("lane is spent, acquiring it again", "err", err, "wait", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// fatal says whether trying again is of no use. Rights that are taken away from a
+// connector that runs may be given back; at its start they are a mistake to be shown.
+func fatal(err error, owned bool) bool {
+	var layout *offsets.LayoutError
+	var format *offsets.FormatError
+	if errors.As(err, &layout) || errors.As(err, &format) {
+		return true
+	}
+	if owned {
+		return false
+	}
+	for _, e := range []error{
+		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState,
+		kerr.TransactionalIDAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.InvalidTransactionTimeout,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// pauseAfter returns how long to wait after so many failures in a row.
+func pauseAfter(failures int) time.Duration {
+	d := min(10*time.Second, 50*time.Millisecond<<min(failures-1, 10))
+	return d/2 + rand.N(d/2+1)
+}

@@ -1,0 +1,175 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/connector"
+	"tributary/offsets"
+)
+
+// TopicSettings say how data topics are made.
+type TopicSettings struct {
+	// Partitions and Replication are for the creation; -1 is the broker's default
+	// replication.
+	Partitions  int32
+	Replication int16
+	// Create says whether topics that are missing are made.
+	Create bool
+	// Config is set on creation, over cleanup.policy=compact and a
+	// delete.retention.ms of 7 days.
+	Config map[string]string
+}
+
+// defaultMessageBytes is Kafka's default of max.message.bytes.
+const defaultMessageBytes = 1048588
+
+// DataTopicConfig returns the settings with which a data topic is made: compacted, and
+// tombstones stay for a week, so that a consumer that is down over a long weekend does
+// not miss a deletion.
+func (t TopicSettings) DataTopicConfig() map[string]string {
+	c := map[string]string{"cleanup.policy": "compact", "delete.retention.ms": "604800000"}
+	for k, v := range t.Config {
+		c[k] = v
+	}
+	return c
+}
+
+// ensure looks a data topic up, or makes it.
+func (l *Lane) ensure(ctx context.Context, name offsets.Name, topic string, known bool) (offsets.Identity, error) {
+	id, err := identify(ctx, l.cl, topic)
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return id, err
+	}
+	if known {
+		return id, &connector.StopError{
+			What:   fmt.Sprintf("topic %s of %s was deleted while its state remains", topic, name),
+			Remedy: remedyIdentity(name),
+		}
+	}
+	t := l.cfg.Data
+	if !t.Create {
+		return id, &connector.StopError{
+			What:   fmt.Sprintf("topic %s of %s does not exist", topic, name),
+			Remedy: "create it, or set `topics.create: true`",
+		}
+	}
+	configs := map[string]*string{}
+	for k, v := range t.DataTopicConfig() {
+		configs[k] = kadm.StringPtr(v)
+	}
+	made, err := kadm.NewClient(l.cl).CreateTopic(ctx, t.Partitions, t.Replication, configs, topic)
+	switch {
+	case err == nil:
+		l.log.Info("data topic created", "topic", topic, "partitions", t.Partitions)
+		return offsets.Identity{Topic: topic, ID: made.ID, Partitions: t.Partitions}, nil
+	case errors.Is(err, kerr.TopicAlreadyExists):
+		return identify(ctx, l.cl, topic)
+	case kerr.IsRetriable(err):
+		return id, fmt.Errorf("create topic %s: %w", topic, err)
+	default:
+		return id, &connector.StopError{
+			What:   fmt.Sprintf("create topic %s with %d partitions and replication %d: %v", topic, t.Partitions, t.Replication, err),
+			Remedy: "allow Create on it, mend `topics`, or create it by hand",
+		}
+	}
+}
+
+// identify looks up which topic stands under a name.
+func identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
+	details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	if err != nil {
+		return offsets.Identity{}, fmt.Errorf("look up topic %s: %w", topic, err)
+	}
+	d := details[topic]
+	if d.Err != nil {
+		return offsets.Identity{}, fmt.Errorf("look up topic %s: %w", topic, d.Err)
+	}
+	return offsets.Identity{Topic: topic, ID: d.ID, Partitions: int32(len(d.Partitions))}, nil
+}
+
+// sameTopic compares the topic that a state belongs to with the one there is.
+func sameTopic(name offsets.Name, state, now offsets.Identity) error {
+	stop := func(format string, args ...any) error {
+		return &connector.StopError{What: fmt.Sprintf(format, args...), Remedy: remedyIdentity(name)}
+	}
+	switch {
+	case state.Topic != now.Topic:
+		return stop("the config publishes %s to topic %s while its state belongs to topic %s", name, now.Topic, state.Topic)
+	case state.ID != now.ID:
+		return stop("topic %s of %s was deleted and made again: what its state says was published is not in it", now.Topic, name)
+	case state.Partitions != now.Partitions:
+		return stop("topic %s of %s has %d partitions and had %d: keys would change their partition and lose their order", now.Topic, name, now.Partitions, state.Partitions)
+	}
+	return nil
+}
+
+func remedyIdentity(name offsets.Name) string {
+	return fmt.Sprintf("put the topic back as it was, or read %s anew under another source name (which has a topic and a state of its own)", name.Collection)
+}
+
+// maxMessageBytes asks for the largest batch that a topic takes.
+func maxMessageBytes(ctx context.Context, cl *kgo.Client, topic string) int32 {
+	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return defaultMessageBytes // the right to ask may be withheld
+	}
+	rc, err := configs.On(topic, nil)
+	if err != nil || rc.Err != nil {
+		return defaultMessageBytes
+	}
+	for _, c := range rc.Configs {
+		if c.Key == "max.message.bytes" {
+			if n, err := strconv.ParseInt(c.MaybeValue(), 10, 32); err == nil && n > 0 {
+				return int32(n)
+			}
+		}
+	}
+	return defaultMessageBytes
+}
+
+// scan reads a data topic read_committed up to its high watermark: whether it holds a
+// record, and the largest batch number in it. With first it ends at the first record.
+func scan(ctx context.Context, cl *kgo.Client, id offsets.Identity, first bool) (found bool, seq uint64, err error) {
+	for p := range id.Partitions {
+		end, err := offsets.HighWatermark(ctx, cl, id.Topic, p)
+		if err != nil {
+			return found, seq, err
+		}
+		tail := offsets.NewTail(cl, id.Topic, p)
+		for tail.Next < end && !(first && found) {
+			err := tail.Fetch(ctx, func(r *kgo.Record) error {
+				found = true
+				seq = max(seq, batchNumber(r))
+				return nil
+			})
+			if err != nil {
+				return found, seq, err
+			}
+			if tail.Next < 0 {
+				continue
+			}
+		}
+	}
+	return found, seq, nil
+}
+
+func batchNumber(r *kgo.Record) uint64 {
+	for _, h := range r.Headers {
+		if h.Key == "tributary_batch" {
+			text, _, _ := bytes.Cut(h.Value, []byte("."))
+			n, err := strconv.ParseUint(string(text), 10, 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}
