@@ -1,0 +1,187 @@
+//go:build unix
+
+package kafkatest
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Version is the version of Apache Kafka that is run.
+const Version = "4.3.1"
+
+const (
+	minJava         = 17
+	downloadTimeout = 5 * time.Minute
+)
+
+//go:embed pom.xml
+var pom []byte
+
+// toolchain is what starting a broker takes.
+type toolchain struct {
+	java string // path of the java command
+	lib  string // directory of the jars
+}
+
+// Available returns nil where a broker can be started, else an error of one line
+// that says what is missing. The first call of a machine downloads the jars; within
+// a process the answer is remembered.
+func Available() error {
+	_, err := findToolchain()
+	return err
+}
+
+var findToolchain = sync.OnceValues(func() (toolchain, error) {
+	java, err := findJava()
+	if err != nil {
+		return toolchain{}, err
+	}
+	lib, err := findJars()
+	if err != nil {
+		return toolchain{}, err
+	}
+	return toolchain{java: java, lib: lib}, nil
+})
+
+var javaVersion = regexp.MustCompile(`version "(\d+)`)
+
+func findJava() (string, error) {
+	java := "java"
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		java = filepath.Join(home, "bin", "java")
+	}
+	java, err := exec.LookPath(java)
+	if err != nil {
+		return "", fmt.Errorf("no Java %d or newer: %w", minJava, err)
+	}
+	out, err := exec.Command(java, "-version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s -version: %w", java, err)
+	}
+	m := javaVersion.FindSubmatch(out)
+	if m == nil {
+		return "", fmt.Errorf("%s -version: no version in %q", java, lastLine(out))
+	}
+	if v, _ := strconv.Atoi(string(m[1])); v < minJava {
+		return "", fmt.Errorf("%s is Java %s, Kafka %s needs %d or newer", java, m[1], Version, minJava)
+	}
+	return java, nil
+}
+
+// findJars returns the directory of the jars, downloading them where it is the first
+// to need them.
+//
+// The directory appears by a rename once it is complete, so whoever sees it can use
+// it. The lock is for the download: two runs of Maven at a time are not safe on the
+// one local repository they share.
+func findJars() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the jars of Kafka: %w", err)
+	}
+	sum := sha256.Sum256(pom)
+	lib := filepath.Join(cache, "tributary", "kafka-"+Version+"-"+hex.EncodeToString(sum[:6]))
+	if isDir(lib) {
+		return lib, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(lib), 0o755); err != nil {
+		return "", fmt.Errorf("no place for the jars of Kafka: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), downloadTimeout)
+	defer cancel()
+	lock, err := waitLock(ctx, lib+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if isDir(lib) {
+		return lib, nil
+	}
+	return lib, download(ctx, lib)
+}
+
+func download(ctx context.Context, lib string) error {
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return fmt.Errorf("no Maven to fetch the jars of Kafka %s: %w", Version, err)
+	}
+	// A fixed name: under the lock it can only be what a killed run left behind.
+	tmp := lib + ".part"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	file := filepath.Join(tmp, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", file,
+		"dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(tmp, "lib"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("maven cannot fetch Kafka %s: %w: %s", Version, err, firstError(out))
+	}
+	return os.Rename(filepath.Join(tmp, "lib"), lib)
+}
+
+// waitLock opens path and locks it. The system drops the lock when the file is closed
+// or its process ends, so none is ever left behind.
+func waitLock(ctx context.Context, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("lock %s: held by another process: %w", path, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// firstError returns the first line in which Maven says what went wrong: those after
+// it are advice.
+func firstError(out []byte) string {
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "ERROR") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return lastLine(out)
+}
+
+func lastLine(out []byte) string {
+	s := strings.TrimSpace(string(out))
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
