@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+)
+
+func newPreviewCmd(a *app) *cobra.Command {
+	var path, from string
+	var most int
+	cmd := &cobra.Command{
+		Use:   "preview COLLECTION",
+		Short: "Print records of a collection as they would be published, and write nothing",
+		Long: `Preview asks the API for the first page of a collection, as run would, and prints its
+records one a line: instant, id, and the value that would be published. It needs no
+Kafka and writes nothing. COLLECTION may be SOURCE.COLLECTION where two sources have one
+of that name.`,
+		Example: `  tributary preview people
+  tributary preview people --from 2026-01-01T00:00:00Z -n 5
+  tributary preview salesloft.people -o json | jq .value.email_address`,
+		Args: cobra.ExactArgs(1),
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().IntVarP(&most, "number", "n", 10, "print at most `N` records")
+	cmd.Flags().StringVar(&from, "from", "", "begin at this `INSTANT` (RFC 3339) instead of the beginning")
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		at := connector.Beginning
+		if from != "" {
+			var err error
+			if at, err = connector.ParseInstant(from); err != nil {
+				return errors.New("--from: " + err.Error())
+			}
+		}
+		cfg, err := LoadConfig(path, a.env)
+		if err != nil {
+			return err
+		}
+		c, err := cfg.collection(args[0])
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), c.Rest.Timeout+30*time.Second)
+		defer cancel()
+		page, err := fetchOnce(ctx, a, c, connector.Query{From: at, To: connector.Forever, Page: 1})
+		if err != nil {
+			return err
+		}
+		return printPage(a, page, most, output.json())
+	}
+	return cmd
+}
+
+// collection finds a collection by COLLECTION or SOURCE.COLLECTION.
+func (c *Config) collection(name string) (CollectionConfig, error) {
+	var found []CollectionConfig
+	var all []string
+	for _, s := range c.Sources {
+		for _, col := range s.Collections {
+			all = append(all, col.String())
+			if col.String() == name || col.Settings.Collection == name {
+				found = append(found, col)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		slices.Sort(all)
+		return CollectionConfig{}, fmt.Errorf("the config has no collection %q; it has %s", name, strings.Join(all, ", "))
+	default:
+		return CollectionConfig{}, fmt.Errorf("%d sources have a collection %q: say which, as in %s", len(found), name, found[0])
+	}
+}
+
+// fetchOnce asks for one page, without trying again.
+func fetchOnce(ctx context.Context, a *app, c CollectionConfig, q connector.Query) (connector.Page, error) {
+	m := connector.NewMetrics(prometheus.NewRegistry()).Source(c.Settings.Source)
+	client := rest.NewClient(a.version, nil)
+	defer client.CloseIdleConnections()
+	src, err := rest.New(c.Rest, client, m)
+	if err != nil {
+		return connector.Page{}, err
+	}
+	return src.Fetch(ctx, q)
+}
+
+// A previewRecord is a record as preview prints it in JSON.
+type previewRecord struct {
+	ID      string          `json:"id"`
+	Instant string          `json:"instant,omitempty"`
+	Deleted bool            `json:"deleted"`
+	Hash    string          `json:"hash"`
+	Bad     string          `json:"bad,omitempty"`
+	Value   json.RawMessage `json:"value"`
+}
+
+func printPage(a *app, p connector.Page, most int, asJSON bool) error {
+	for _, r := range p.Records[:min(most, len(p.Records))] {
+		if asJSON {
+			row := previewRecord{ID: r.ID, Instant: r.Instant.String(), Deleted: r.Deleted, Hash: r.Hash.String(), Bad: r.Bad, Value: r.Value}
+			line, err := json.Marshal(row)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s\n", line)
+			continue
+		}
+		note := ""
+		if r.Deleted {
+			note = " (deleted)"
+		}
+		if r.Bad != "" {
+			note = " (cannot be published: " + r.Bad + ")"
+		}
+		fmt.Fprintf(a.stdout, "%s  %s%s  %s\n", r.Instant, r.ID, note, oneLine(r.Value))
+	}
+	follows := "more may follow"
+	if p.Last {
+		follows = "nothing follows"
+	}
+	_, err := fmt.Fprintf(a.stderr, "%d records on the page, %s; the server's clock: %s\n", len(p.Records), follows, p.Date)
+	return err
+}
+
+func oneLine(value []byte) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, string(value))
+}

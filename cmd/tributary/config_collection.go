@@ -1,0 +1,238 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+)
+
+// Defaults of what a source asks for and takes.
+const (
+	defaultTimeout       = 60 * time.Second
+	defaultMaxBody       = 64 << 20
+	defaultMaxCompressed = 32 << 20
+	defaultMaxDepth      = 64
+	defaultFormat        = "rfc3339_us"
+	defaultID            = "id"
+)
+
+// A collectionDecoder decodes the tree that came of laying preset, source and
+// collection over each other.
+type collectionDecoder struct {
+	*decoder
+	settings connector.Settings
+	rest     rest.Config
+}
+
+// newCollectionDecoder begins with the defaults. Without an account it decodes what a
+// source says, and what comes of it is not used.
+func newCollectionDecoder(d *decoder, a *account) *collectionDecoder {
+	c := &collectionDecoder{decoder: d}
+	c.settings = connector.Settings{
+		Interval: connector.DefaultInterval, Jitter: connector.DefaultJitter,
+		Overlap: connector.DefaultOverlap, Lookback: connector.DefaultLookback,
+		Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.StopOnBadRecord,
+	}
+	c.rest = rest.Config{
+		Timeout: defaultTimeout, MaxBody: defaultMaxBody, MaxCompressed: defaultMaxCompressed,
+		MaxDepth: defaultMaxDepth, Format: defaultFormat, ID: defaultID,
+	}
+	if a != nil {
+		c.settings.Source, c.rest.Auth = a.name, a.auth
+		if a.base != nil {
+			base := *a.base
+			c.rest.Base = &base
+		}
+	}
+	return c
+}
+
+// collection decodes everything, and then checks what only the whole can show.
+func (c *collectionDecoder) collection(n *node, a account, name string) {
+	before := len(c.problems)
+	c.settings.Collection, c.rest.Path = name, name
+	known := c.keys()
+	known["name"] = func(*node) {}
+	c.object(n.without(sourceOnly...), known)
+	if n.get("cursor") == nil {
+		c.fail(n, `needs "cursor": by which field records are ordered, and how to ask for them from there on`)
+	} else {
+		c.require(n.get("cursor"), "field", "from")
+	}
+	c.tick(n)
+	if c.settings.Lookback < c.settings.Overlap {
+		c.fail(n.at("lookback"), "is %v and the overlap %v: what is read again later must reach as far back as what is read again at once", c.settings.Lookback, c.settings.Overlap)
+	}
+	c.settings.Paged = c.rest.PageParam != ""
+	c.settings.Probe = c.rest.ProbeMax
+	c.settings.Fingerprint = c.rest.Fingerprint()
+	if len(c.problems) == before && !a.broken {
+		c.validate(n)
+	}
+}
+
+// validate asks the source itself what is wrong. Its errors begin with the key that
+// they are about, which says where to point.
+func (c *collectionDecoder) validate(n *node) {
+	err := c.rest.Validate()
+	if err == nil {
+		return
+	}
+	all := []error{err}
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		all = joined.Unwrap()
+	}
+	for _, e := range all {
+		at := n
+		key, _, _ := strings.Cut(e.Error(), " ")
+		switch key = strings.TrimRight(key, ":,"); key {
+		case "header":
+			key = "request.headers"
+		case "timeout", "max_body", "max_compressed", "max_depth":
+			key = "request." + key
+		}
+		for part := range strings.SplitSeq(key, ".") {
+			at = at.at(part)
+		}
+		c.failAt(at.pos, "%s: %v", n.path, e)
+	}
+}
+
+// keys are those of a source and of a collection alike.
+func (c *collectionDecoder) keys() keys {
+	s, r := &c.settings, &c.rest
+	return keys{
+		"interval":      func(n *node) { s.Interval = c.duration(n, time.Millisecond) },
+		"jitter":        func(n *node) { s.Jitter = c.ratio(n) },
+		"overlap":       func(n *node) { s.Overlap = c.duration(n, 0) },
+		"lookback":      func(n *node) { s.Lookback = c.duration(n, 0) },
+		"settle":        func(n *node) { s.Settle = c.duration(n, 0) },
+		"start":         func(n *node) { s.Start = c.start(n) },
+		"on_bad_record": func(n *node) { s.OnBadRecord = connector.OnBadRecord(c.oneOf(n, "stop", "skip")) },
+		"hash":          c.hash,
+		"deletions":     c.deletions,
+		"request":       c.request,
+		"cursor":        c.cursor,
+		"order":         func(n *node) { r.Order = c.params(n) },
+		"page":          c.page,
+		"records":       func(n *node) { r.Records = c.text(n) },
+		"id":            func(n *node) { r.ID = c.name(n) },
+		"path":          func(n *node) { r.Path = c.text(n) },
+		"probe":         c.probe,
+		"echo":          c.echo,
+	}
+}
+
+func (c *collectionDecoder) start(n *node) connector.Start {
+	const want = `beginning, now, or an instant such as 2026-01-31T00:00:00Z`
+	s, ok := c.scalar(n, want)
+	switch at, err := time.Parse(time.RFC3339Nano, s); {
+	case !ok, s == "beginning":
+	case s == "now":
+		return connector.Start{Now: true, At: connector.Beginning}
+	case err != nil:
+		c.fail(n, "wants %s; found %s", want, shown(n))
+	default:
+		return connector.Start{At: connector.InstantOf(at)}
+	}
+	return connector.Start{At: connector.Beginning}
+}
+
+// hash decodes the fields that are cared about. They are sorted: their order has no
+// meaning, and another order must not look like another hash.
+func (c *collectionDecoder) hash(n *node) {
+	paths := func(n *node) []string {
+		all := c.texts(n)
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	c.object(n, keys{
+		"include": func(n *node) { c.rest.Include = paths(n) },
+		"exclude": func(n *node) { c.rest.Exclude = paths(n) },
+	})
+	include, exclude := n.get("include"), n.get("exclude")
+	switch {
+	case include != nil && exclude != nil:
+		c.fail(n, `wants "include" or "exclude", not both: what is not included is excluded`)
+	case include != nil && include.kind == listNode && len(include.items) == 0:
+		c.fail(include, "names no field: no change would ever be published")
+	}
+}
+
+// deletions decodes how the API says that a record is gone. A map stands beside the
+// word "none" because more ways will come.
+func (c *collectionDecoder) deletions(n *node) {
+	if n.isScalar() {
+		if s, ok := c.scalar(n, "none or {field: NAME}"); ok && s != "none" {
+			c.fail(n, "wants none or {field: NAME}, found %s", shown(n))
+		}
+		c.rest.Deleted = ""
+		return
+	}
+	c.object(n, keys{"field": func(n *node) { c.rest.Deleted = c.name(n) }})
+	if n.kind == mapNode {
+		c.require(n, "field")
+	}
+}
+
+func (c *collectionDecoder) request(n *node) {
+	r := &c.rest
+	c.object(n, keys{
+		"params":         func(n *node) { r.Params = c.params(n) },
+		"headers":        func(n *node) { r.Headers = c.headers(n) },
+		"timeout":        func(n *node) { r.Timeout = c.duration(n, time.Millisecond) },
+		"max_body":       func(n *node) { r.MaxBody = c.size(n) },
+		"max_compressed": func(n *node) { r.MaxCompressed = c.size(n) },
+		"max_depth":      func(n *node) { r.MaxDepth = c.int(n, 1, 1000) },
+	})
+}
+
+// params decodes query parameters; a list is a parameter that is repeated.
+func (c *collectionDecoder) params(n *node) url.Values {
+	out := url.Values{}
+	if !c.isKind(n, mapNode) {
+		return out
+	}
+	for _, f := range n.fields {
+		values := []*node{f.value}
+		if f.value.kind == listNode {
+			values = f.value.items
+		}
+		for _, v := range values {
+			if v.kind == nullNode {
+				continue
+			}
+			if s, ok := c.scalar(v, "text, a number or a truth value"); ok {
+				out.Add(f.key, s)
+			}
+		}
+	}
+	return out
+}
+
+// headers decodes request headers. Some carry a credential, so no value is shown.
+func (c *collectionDecoder) headers(n *node) http.Header {
+	out := http.Header{}
+	c.scalars(n, func(key, value string, at *node) {
+		if isCredentialHeader(key) {
+			c.keepSecret(at)
+			c.secrets[value] = true
+		}
+		out.Add(key, value)
+	})
+	return out
+}
+
+// isCredentialHeader says whether a header sounds as if its value were secret.
+func isCredentialHeader(name string) bool {
+	return secretKey.MatchString(name + ":")
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"time"
+
+	"tributary/connector"
+)
+
+// formatTicks are the formats of a bound that have a name, with the finest instants
+// that they can write.
+var formatTicks = map[string]time.Duration{
+	"rfc3339": time.Second, "rfc3339_ms": time.Millisecond, "rfc3339_us": time.Microsecond,
+	"unix": time.Second, "unix_ms": time.Millisecond,
+}
+
+func (c *collectionDecoder) cursor(n *node) {
+	r := &c.rest
+	c.object(n, keys{
+		"field":  func(n *node) { r.Instant = c.name(n) },
+		"from":   func(n *node) { r.From = c.name(n) },
+		"to":     func(n *node) { r.To = c.text(n) },
+		"format": func(n *node) { r.Format = c.format(n) },
+		"tick": func(n *node) {
+			c.settings.Tick = c.duration(n, time.Microsecond).Truncate(time.Microsecond)
+		},
+	})
+}
+
+// format decodes the name of a format or a layout of Go's package time. A layout must
+// at least give back a day that it wrote, which a word or a typing error does not.
+func (c *collectionDecoder) format(n *node) string {
+	s := c.name(n)
+	if _, named := formatTicks[s]; named || s == "" {
+		return s
+	}
+	if !writesWhole(s, 24*time.Hour) {
+		hint := ""
+		if near := nearest(n.text, formatNames()); near != "" {
+			hint = "; did you mean \"" + near + "\"?"
+		}
+		c.fail(n, "wants one of rfc3339, rfc3339_ms, rfc3339_us, unix, unix_ms, or a layout of Go's package time such as 2006-01-02T15:04:05Z; found %s%s", shown(n), hint)
+		return ""
+	}
+	return s
+}
+
+func formatNames() []string {
+	return []string{"rfc3339", "rfc3339_ms", "rfc3339_us", "unix", "unix_ms"}
+}
+
+// tick fills in the precision of a bound and checks that the format can write it. A
+// bound that is cut when it is written would ask for records from too early, or up to
+// too early, without anyone seeing it.
+func (c *collectionDecoder) tick(n *node) {
+	cursor := n.get("cursor")
+	finest, named := formatTicks[c.rest.Format]
+	tick := &c.settings.Tick
+	switch {
+	case cursor == nil || cursor.kind != mapNode || c.rest.Format == "":
+		if *tick == 0 {
+			*tick = time.Microsecond
+		}
+	case *tick == 0 && named:
+		*tick = finest
+	case *tick == 0:
+		c.fail(cursor, `needs "tick", the precision of a bound, because the format is a layout`)
+	case named && *tick < finest, !named && !writesWhole(c.rest.Format, *tick):
+		c.fail(cursor, "has a tick of %v, which is finer than the format %q can write", *tick, c.rest.Format)
+	}
+}
+
+// writesWhole says whether a layout writes instants that are whole ticks so that
+// nothing of them is lost.
+func writesWhole(layout string, tick time.Duration) bool {
+	for _, sample := range []string{"1999-11-23T21:47:58.987654Z", "2031-02-04T05:06:07.000001Z"} {
+		at, _ := time.Parse(time.RFC3339Nano, sample)
+		want := connector.InstantOf(at).Floor(tick)
+		got, err := time.Parse(layout, want.Time().Format(layout))
+		if err != nil || connector.InstantOf(got) != want {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *collectionDecoder) page(n *node) {
+	r := &c.rest
+	c.object(n, keys{
+		"size_param":   func(n *node) { r.SizeParam = c.text(n) },
+		"size":         func(n *node) { r.Size = c.int(n, 1, 1_000_000) },
+		"param":        func(n *node) { r.PageParam = c.text(n) },
+		"next":         func(n *node) { r.Next = c.text(n) },
+		"total":        func(n *node) { r.Total = c.text(n) },
+		"count_params": func(n *node) { r.CountParams = c.params(n) },
+	})
+}
+
+func (c *collectionDecoder) probe(n *node) {
+	c.object(n, keys{
+		"param": func(n *node) { c.rest.ProbeParam = c.name(n) },
+		"max":   func(n *node) { c.rest.ProbeMax = c.int(n, 1, 100_000) },
+	})
+	if n.kind == mapNode {
+		c.require(n, "param", "max")
+	}
+}
+
+func (c *collectionDecoder) echo(n *node) {
+	c.object(n, keys{
+		"from": func(n *node) { c.rest.EchoFrom = c.text(n) },
+		"order": func(n *node) {
+			c.rest.EchoOrder = map[string]string{}
+			c.scalars(n, func(key, value string, _ *node) { c.rest.EchoOrder[key] = value })
+		},
+	})
+}

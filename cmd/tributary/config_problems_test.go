@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden texts")
+
+// canary begins every secret of the tests. It must never be seen.
+const canary = "canary-"
+
+// testEnv is the environment of the tests.
+func testEnv(name string) (string, bool) {
+	value, ok := map[string]string{
+		"TOKEN": canary + "token", "EMPTY": "", "N": "3", "INTERVAL": "7s", "YES": "true",
+		"STRUCTURE": "crm\nsources: []", "SALESLOFT_TOKEN": canary + "salesloft", "EXAMPLE_TOKEN": canary + "example",
+	}[name]
+	return value, ok
+}
+
+// testPresets has one preset, "shop".
+func testPresets() presets {
+	return presets{
+		names: func() []string { return []string{"shop"} },
+		lookup: func(name string) ([]byte, bool) {
+			data, err := os.ReadFile("testdata/preset.yaml")
+			return data, err == nil && name == "shop"
+		},
+	}
+}
+
+func parseTest(text string) (*Config, error) {
+	return parseConfig(newConfigText("t.yaml", []byte(text)), "testdata", testEnv, testPresets())
+}
+
+// TestProblems runs testdata/problems.txt: what is said about each wrong config.
+func TestProblems(t *testing.T) {
+	const file = "testdata/problems.txt"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rewritten strings.Builder
+	for section := range strings.SplitSeq(strings.TrimPrefix(string(data), "=== "), "\n=== ") {
+		name, rest, _ := strings.Cut(section, "\n")
+		input, want, _ := strings.Cut(rest, "--- error\n")
+		want = strings.TrimSuffix(want, "\n")
+		t.Run(name, func(t *testing.T) {
+			cfg, err := parseTest(input)
+			if err == nil {
+				t.Fatalf("no error, but %+v", cfg)
+			}
+			got := err.Error()
+			if strings.Contains(got, canary) {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+			if got != want && !*update {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			rewritten.WriteString("=== " + name + "\n" + input + "--- error\n" + got + "\n")
+		})
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(rewritten.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAConfigThatCannotBeReadIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing.yaml")
+	_, err := LoadConfig(path, testEnv)
+	var at *ConfigError
+	if !errors.As(err, &at) || at.Line != 0 {
+		t.Fatalf("got %#v", err)
+	}
+	if want := path + ": no such file or directory"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}

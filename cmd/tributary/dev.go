@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/term"
+)
+
+const devWarning = `
+  ── DEV MODE ─────────────────────────────────────────────────────────────────────
+  Kafka runs inside this process, in memory. NOTHING IS KEPT: when it ends, the
+  topics and the state are gone, and the next run reads everything again.
+  kafka.brokers of the config is not used. Changes are printed as they are published.
+  ─────────────────────────────────────────────────────────────────────────────────
+
+`
+
+// devKafka is a Kafka inside this process.
+type devKafka struct {
+	cluster *kfake.Cluster
+	topics  []string
+}
+
+// startDev starts it and points the config at it.
+func startDev(cfg *Config) (*devKafka, error) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		return nil, fmt.Errorf("start a Kafka in this process: %w", err)
+	}
+	cfg.Kafka = KafkaConfig{Brokers: cluster.ListenAddrs()}
+	cfg.Offsets.Replication, cfg.Topics.Replication, cfg.Topics.Create = 1, 1, true
+	d := &devKafka{cluster: cluster}
+	for _, s := range cfg.Sources {
+		for _, c := range s.Collections {
+			d.topics = append(d.topics, c.Topic)
+		}
+	}
+	return d, nil
+}
+
+// Close ends the broker, and with it all that was published.
+func (d *devKafka) Close() { d.cluster.Close() }
+
+// print writes every change to w as a read_committed consumer gets it, until ctx is
+// done and nothing more has come for a moment.
+func (d *devKafka) print(ctx context.Context, w io.Writer, paint painter) error {
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(d.cluster.ListenAddrs()...), kgo.ConsumeTopics(d.topics...),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(500*time.Millisecond),
+	)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for {
+		wait, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		fetches := cl.PollFetches(wait)
+		cancel()
+		n := 0
+		fetches.EachRecord(func(r *kgo.Record) {
+			n++
+			fmt.Fprintln(w, paint.change(r))
+		})
+		if n == 0 && ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// A painter writes changes for people, in colour where there is a terminal.
+type painter struct {
+	color bool
+	width int // of a value, in characters
+}
+
+// newPainter paints for w.
+func newPainter(w io.Writer) painter {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return painter{}
+	}
+	p := painter{color: os.Getenv("NO_COLOR") == "", width: 80}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		p.width = max(20, width-40)
+	}
+	return p
+}
+
+func (p painter) change(r *kgo.Record) string {
+	value, verb, color := string(r.Value), "upsert", "32"
+	if r.Value == nil {
+		value, verb, color = "", "delete", "31"
+	}
+	if v := []rune(value); p.width > 0 && len(v) > p.width {
+		value = string(v[:p.width-1]) + "…"
+	}
+	value = strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, value)
+	if p.color {
+		verb = "\x1b[" + color + "m" + verb + "\x1b[0m"
+	}
+	return fmt.Sprintf("%s %s %s %s", r.Topic, verb, printable(r.Key), value)
+}
+
+func printable(key []byte) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return '?'
+		}
+		return c
+	}, string(key))
+}

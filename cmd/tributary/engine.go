@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+	"tributary/offsets"
+	"tributary/sink"
+)
+
+// An engine is the connector as it runs:
+//
+//	engine ─ for each lane in use ─ sink.Own ─ acquire ─► lane ─ one goroutine commits
+//	                                              │         ▲
+//	                                              ▼         │ Stage, Flush
+//	         for each collection of the lane ─ connector.Reader ─ rest.Source ─► the API
+//
+// Whatever fails about a lane ends its readers and acquires it again; whatever fails
+// about a collection stops that collection.
+type engine struct {
+	cfg     *Config
+	kafka   []kgo.Opt
+	log     *slog.Logger
+	metrics *connector.Metrics
+	version string
+	// bootstrap and giveUp are those of sink.Config and connector.Env.
+	bootstrap bool
+	giveUp    int
+
+	run         string
+	clients     map[string]*rest.Client
+	collections []*collection
+	health      *health
+}
+
+// A collection is one of the engine, over all lives of its lane.
+type collection struct {
+	CollectionConfig
+	lane     int32
+	log      *slog.Logger
+	m        *connector.CollectionMetrics
+	source   *connector.SourceMetrics
+	progress progress
+
+	mu       sync.Mutex
+	caughtUp bool
+	stopped  *connector.StopError
+}
+
+func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connector.Metrics, version string) *engine {
+	var number [8]byte
+	rand.Read(number[:]) // never fails
+	e := &engine{
+		cfg: cfg, kafka: kafka, log: log, metrics: metrics, version: version, run: hex.EncodeToString(number[:]),
+		clients: map[string]*rest.Client{}, health: &health{ready: map[int32]bool{}},
+	}
+	for _, s := range cfg.Sources {
+		e.clients[s.Name] = rest.NewClient(version, nil)
+		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
+		e.health.ready[lane] = false
+		source := metrics.Source(s.Name)
+		for _, c := range s.Collections {
+			e.collections = append(e.collections, &collection{
+				CollectionConfig: c, lane: lane, source: source,
+				log: log.With("source", s.Name, "collection", c.Settings.Collection),
+				m:   metrics.Collection(s.Name, c.Settings.Collection),
+			})
+		}
+	}
+	return e
+}
+
+// Run owns every lane in use until ctx is done. The first lane that fails for good
+// ends them all.
+func (e *engine) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for _, lane := range e.health.lanes() {
+		wg.Go(func() {
+			err := sink.Own(ctx, e.sink(), lane, e.serve)
+			if err != nil {
+				mu.Lock()
+				failed = errors.Join(failed, err)
+				mu.Unlock()
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+func (e *engine) sink() sink.Config {
+	return sink.Config{
+		Kafka: e.kafka, Topic: e.cfg.Offsets.Topic, Lanes: int(e.cfg.Offsets.Lanes), Replication: e.cfg.Offsets.Replication,
+		Instance: e.cfg.Instance, Run: e.run, Bootstrap: e.bootstrap,
+		Data: sink.TopicSettings{
+			Partitions: e.cfg.Topics.Partitions, Replication: e.cfg.Topics.Replication,
+			Create: e.cfg.Topics.Create, Config: e.cfg.Topics.Config,
+		},
+		Log: e.log, Metrics: e.metrics,
+	}
+}
+
+// serve runs the collections of an acquired lane until ctx is done or the lane fails.
+func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	opening := make(chan struct{}, 8) // each asks Kafka a few times about its topic
+	for _, c := range e.collections {
+		if c.lane != lane.Number {
+			continue
+		}
+		wg.Go(func() {
+			if err := e.read(ctx, lane, c, opening); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	e.health.set(lane.Number, true)
+	<-ctx.Done()
+	e.health.set(lane.Number, false)
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// read reads one collection for as long as the lane lives. It returns an error only
+// when it is about the lane.
+func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
+	c.m.SetState(connector.StateRestoring)
+	opening <- struct{}{}
+	reader, err := e.open(ctx, lane, c)
+	<-opening
+	if err == nil {
+		c.m.SetState(connector.StateRunning)
+		err = reader.Run(ctx)
+	}
+	var stop *connector.StopError
+	switch {
+	case errors.As(err, &stop):
+		c.stop(stop)
+		return nil
+	case ctx.Err() != nil:
+		return nil
+	default:
+		return err
+	}
+}
+
+func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*connector.Reader, error) {
+	set := c.Settings
+	w, err := lane.Open(ctx, set.Source, set.Collection, c.Topic, c.m)
+	if err != nil {
+		return nil, err
+	}
+	set.MaxRecord = w.MaxRecord()
+	src, err := rest.New(c.Rest, e.clients[set.Source], c.source)
+	if err != nil {
+		return nil, &connector.StopError{What: err.Error(), Remedy: "mend the config of this collection"}
+	}
+	env := connector.Env{
+		Now: time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
+		Page: c.progress.page, CaughtUp: c.setCaughtUp,
+	}
+	return connector.NewReader(set, src, w, w.Memory(), env, c.m)
+}
+
+func (c *collection) setCaughtUp() {
+	c.progress.caughtUp()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.caughtUp {
+		c.caughtUp = true
+		c.log.Info("caught up")
+	}
+}
+
+func (c *collection) stop(err *connector.StopError) {
+	c.m.SetState(connector.StateStopped)
+	c.mu.Lock()
+	c.stopped = err
+	c.mu.Unlock()
+	c.log.Error("collection stopped, others go on", "why", err.What, "remedy", err.Remedy)
+}
+
+// done says whether the collection has caught up, or why it never will by itself.
+func (c *collection) done() (caughtUp bool, stuck string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state := c.m.State(); {
+	case c.stopped != nil:
+		return false, c.stopped.Error()
+	case state == connector.StateQuarantined, state == connector.StateReauthRequired:
+		return false, "it is " + state
+	default:
+		return c.caughtUp, ""
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
