@@ -171,20 +171,17 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 	r.m.Pages.Inc()
 	r.m.Read.Add(float64(len(p.Records)))
+	if err := r.set.CheckOrder(*p, q); err != nil {
+		return nil, false, err
+	}
 	rows = p.Records[:0:len(p.Records)]
 	newest := Beginning
 	for _, rec := range p.Records {
-		if rec.Bad == "" && len(rec.ID) > MaxID {
-			rec.Bad = fmt.Sprintf("its id is %d bytes long, more than %d", len(rec.ID), MaxID)
-		}
-		if rec.Bad != "" {
+		if rec.Bad = r.unfit(rec); rec.Bad != "" {
 			if err := r.bad(rec); err != nil {
 				return nil, false, err
 			}
 			continue
-		}
-		if err := r.inOrder(rec, newest, q); err != nil {
-			return nil, false, err
 		}
 		newest = max(newest, rec.Instant)
 		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
@@ -199,25 +196,46 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 	return rows, cut, nil
 }
 
-// inOrder refuses a record that shows that the source ignored the order or the
-// filter. Rows a little below the bound are normal: some APIs show whole seconds and
-// filter by microseconds, so that `>= T` shows T − 1 s too.
-func (r *Reader) inOrder(rec Record, newest Instant, q Query) error {
+// unfit says why a record cannot be published, if so.
+func (r *Reader) unfit(rec Record) string {
+	size := len(rec.Value) + 2*len(rec.ID)
+	switch {
+	case rec.Bad != "":
+		return rec.Bad
+	case len(rec.ID) > MaxID:
+		return fmt.Sprintf("its id is %d bytes long, more than %d", len(rec.ID), MaxID)
+	case r.set.MaxRecord > 0 && size > r.set.MaxRecord && !rec.Deleted:
+		return fmt.Sprintf("it is %d bytes long and its topic takes %d (max.message.bytes)", size, r.set.MaxRecord)
+	}
+	return ""
+}
+
+// CheckOrder returns a *StopError when a page shows that the source ignored the order
+// or the filter of a query. Rows a little below the bound are normal: some APIs show
+// whole seconds and filter by microseconds, so that `>= T` shows T − 1 s too.
+func (s *Settings) CheckOrder(p Page, q Query) error {
 	if len(q.IDs) > 0 {
 		return nil
 	}
-	if rec.Instant.Floor(r.set.Tick) < newest.Floor(r.set.Tick) {
-		return &StopError{
-			What:   fmt.Sprintf("record %q of %s came after one of %s: the API ignores the order that is asked for", rec.ID, rec.Instant, newest),
-			Remedy: "check `order` against the API's documentation (ascending, by the field of `cursor.field`)",
+	slack := 2 * max(s.Tick, time.Second)
+	newest := Beginning
+	for i := range p.Records {
+		rec := &p.Records[i]
+		switch {
+		case rec.Bad != "":
+			continue // it has no instant, or none that counts
+		case rec.Instant.Floor(s.Tick) < newest.Floor(s.Tick):
+			return &StopError{
+				What:   fmt.Sprintf("record %q of %s came after one of %s: the API ignores the order that is asked for", rec.ID, rec.Instant, newest),
+				Remedy: "check `order` against the API's documentation (ascending, by the field of `cursor.field`)",
+			}
+		case q.From != Beginning && rec.Instant < q.From.Add(-slack):
+			return &StopError{
+				What:   fmt.Sprintf("record %q of %s was shown although the query asked from %s: the API ignores the filter", rec.ID, rec.Instant, q.From),
+				Remedy: "check `cursor.from` against the API's documentation",
+			}
 		}
-	}
-	slack := 2 * max(r.tick(), time.Second)
-	if q.From != Beginning && rec.Instant < q.From.Add(-slack) {
-		return &StopError{
-			What:   fmt.Sprintf("record %q of %s was shown although the query asked from %s: the API ignores the filter", rec.ID, rec.Instant, q.From),
-			Remedy: "check `cursor.from` against the API's documentation",
-		}
+		newest = max(newest, rec.Instant)
 	}
 	return nil
 }

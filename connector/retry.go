@@ -35,8 +35,12 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			return Page{}, context.Cause(ctx)
 		}
 		var again *RetryError
-		if !errors.As(err, &again) {
-			return Page{}, err
+		var stop *StopError
+		switch {
+		case errors.As(err, &stop):
+			return Page{}, stop
+		case !errors.As(err, &again):
+			return Page{}, &StopError{What: err.Error(), Remedy: "this is not a matter of trying again: mend the config, or report it"}
 		}
 		r.m.LastError.Set(seconds(r.env.Now()))
 		if r.env.GiveUp > 0 && attempt >= r.env.GiveUp && refused(again.Reason) {

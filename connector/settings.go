@@ -59,6 +59,9 @@ type Settings struct {
 
 	Start       Start
 	OnBadRecord OnBadRecord
+	// MaxRecord is how many bytes a value and twice its id may have to be published; 0:
+	// any. It is known when the data topic is.
+	MaxRecord   int
 	Fingerprint Fingerprint
 }
 
