@@ -257,13 +257,16 @@ func decodeState(v []byte) (State, error) {
 	for _, p := range j.Prints {
 		s.Prints = append(s.Prints, connector.Numbered(p))
 	}
-	var err error
-	if s.Lookback, err = time.ParseDuration(j.Lookback); err != nil {
+	lookback, err := time.ParseDuration(j.Lookback)
+	if err != nil {
 		return State{}, fmt.Errorf("lookback: %w", err)
 	}
-	if n, err := hex.Decode(s.ID[:], []byte(j.TopicID)); err != nil || n != len(s.ID) || len(j.TopicID) != 2*len(s.ID) {
+	s.Lookback = lookback
+	id, err := hex.DecodeString(j.TopicID)
+	if err != nil || len(id) != len(s.ID) {
 		return State{}, fmt.Errorf("topic_id %q is not 32 hexadecimal digits", j.TopicID)
 	}
+	copy(s.ID[:], id)
 	s.Sum, err = parseSum(j.Sum)
 	return s, err
 }

@@ -29,8 +29,9 @@ func newScrubber(c *Config) scrubber {
 			return
 		}
 		quoted, _ := json.Marshal(s) // a string can always be marshalled
-		texts = append(texts, s, url.QueryEscape(s), url.PathEscape(s), html.EscapeString(s), string(quoted[1:len(quoted)-1]),
-			strings.ReplaceAll(s, "/", `\/`))
+		query := url.QueryEscape(s)
+		texts = append(texts, s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
+			html.EscapeString(s), string(quoted[1:len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`))
 	}
 	for _, s := range c.Auth.secrets() {
 		add(s, minSecret)

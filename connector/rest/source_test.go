@@ -106,15 +106,13 @@ func TestAPageSaysWhatTheAPISays(t *testing.T) {
 
 func TestTheDeadlineCoversThePageToItsLastByte(t *testing.T) {
 	t.Parallel()
-	done := make(chan struct{})
-	t.Cleanup(func() { close(done) })
 	for name, answer := range map[string]http.HandlerFunc{
-		"no answer": func(http.ResponseWriter, *http.Request) { <-done },
-		"a body that drips": func(w http.ResponseWriter, _ *http.Request) {
+		"no answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"a body that drips": func(w http.ResponseWriter, r *http.Request) {
 			w.Write([]byte(`{"data":[`))
 			for {
 				select {
-				case <-done:
+				case <-r.Context().Done():
 					return
 				case <-time.After(5 * time.Millisecond):
 					w.Write([]byte(" "))
@@ -129,7 +127,6 @@ func TestTheDeadlineCoversThePageToItsLastByte(t *testing.T) {
 				c.Timeout = 50 * time.Millisecond
 				return c
 			}, answer)
-			t.Cleanup(b.server.CloseClientConnections)
 			b.retry(connector.RetryTimeout, "50ms")
 		})
 	}
