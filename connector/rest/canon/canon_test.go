@@ -116,6 +116,39 @@ func TestFound(t *testing.T) {
 	}
 }
 
+func TestARememberedOrderIsOnlyAHint(t *testing.T) {
+	// Names with eight bytes in common have one shape, whatever follows.
+	h := NewHasher(nil, nil, nil, 64)
+	for _, c := range []struct{ src, want string }{
+		{`{"z":0,"abcdefgh1":1,"abcdefgh2":2}`, `{"abcdefgh1":1,"abcdefgh2":2,"z":0}`},
+		{`{"z":0,"abcdefgh2":2,"abcdefgh1":1}`, `{"abcdefgh1":1,"abcdefgh2":2,"z":0}`},
+		{`{"z":0,"abcdefgh1":1,"abcdefgh2":2}`, `{"abcdefgh1":1,"abcdefgh2":2,"z":0}`},
+		{`{"z":0,"abcdefgh1":1,"abcdefgh1":2}`, ``},
+		{`{"z":{"z":0,"a":1},"abcdefgh1":{},"abcdefgh2":[]}`, `{"abcdefgh1":{},"abcdefgh2":[],"z":{"a":1,"z":0}}`},
+	} {
+		_, _, err := h.Sum([]byte(c.src), 0, 1)
+		if c.want == "" && !errors.Is(err, ErrDuplicate) || c.want != "" && (err != nil || string(h.w.out) != c.want) {
+			t.Errorf("%s: got %s, %v", c.src, h.w.out, err)
+		}
+	}
+}
+
+func TestSumAllocatesNothing(t *testing.T) {
+	h := NewHasher(nil, []string{"updated_at"}, []string{"id"}, 64)
+	records := [][]byte{[]byte(flat(1)), []byte(crm(1)), []byte(flat(2)), []byte(crm(2))}
+	sum := func() {
+		for _, r := range records {
+			if _, _, err := h.Sum(r, 0, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sum()
+	if n := testing.AllocsPerRun(20, sum); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		name, src string

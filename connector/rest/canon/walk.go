@@ -18,6 +18,7 @@ type walker struct {
 	src     []byte
 	out     []byte
 	members []member // of all objects that are open
+	memory  memory
 	found   [][]byte
 	arrays  int // that are open
 	err     error
@@ -28,6 +29,7 @@ type member struct {
 	key        uint64 // the first eight bytes of the name
 	start, end uint32
 	name       uint32 // where the name ends; it begins behind the quotation mark
+	place      uint16 // among its object's members, as they were written
 	drop       bool
 }
 
@@ -37,7 +39,7 @@ const keep = 1 << 20
 // begin makes ready for the value of src that begins at or behind i.
 func (w *walker) begin(src []byte) {
 	if cap(w.out) > keep || cap(w.members) > keep/32 {
-		w.out, w.members = nil, nil
+		w.out, w.members, w.memory.sorted = nil, nil, nil
 	}
 	if w.found == nil {
 		w.found = make([][]byte, w.find)
@@ -147,6 +149,7 @@ func (w *walker) object(i, depth int, f *field) int {
 	w.out = append(w.out, '{')
 	base, start := len(w.members), len(w.out)
 	asWritten := true // in order, and nothing dropped
+	var shape uint64
 	for i = space(w.src, i+1); w.src[i] != '}'; {
 		if len(w.out) > start {
 			w.out = append(w.out, ',')
@@ -158,12 +161,14 @@ func (w *walker) object(i, depth int, f *field) int {
 		if m.drop || asWritten && len(w.members) > base && w.compare(w.members[len(w.members)-1], m) >= 0 {
 			asWritten = false
 		}
+		m.place = uint16(len(w.members) - base)
+		shape = mix(shape, m.key)
 		w.members = append(w.members, m)
 		if i = space(w.src, i); w.src[i] == ',' {
 			i = space(w.src, i+1)
 		}
 	}
-	if !asWritten && !w.rewrite(w.members[base:], start) {
+	if !asWritten && !w.rewrite(w.members[base:], start, shape) {
 		return w.fail(ErrDuplicate)
 	}
 	w.members = w.members[:base]
@@ -229,12 +234,15 @@ func (w *walker) compare(a, b member) int {
 
 // rewrite brings the members of the object whose text begins at start into order and
 // leaves out what is dropped. It is false where two have one name.
-func (w *walker) rewrite(ms []member, start int) bool {
-	slices.SortFunc(ms, w.compare)
-	for k := 1; k < len(ms); k++ {
-		if w.compare(ms[k-1], ms[k]) == 0 {
+func (w *walker) rewrite(ms []member, start int, shape uint64) bool {
+	if sorted := w.memory.recall(shape, ms); w.strict(sorted) {
+		ms = sorted
+	} else {
+		slices.SortFunc(ms, w.compare)
+		if !w.strict(ms) {
 			return false
 		}
+		w.memory.learn(shape, ms)
 	}
 	// Written behind the old text and moved down over it: nested objects would
 	// otherwise pile up one copy for each level.
@@ -251,4 +259,14 @@ func (w *walker) rewrite(ms []member, start int) bool {
 	n := copy(w.out[start:], w.out[tail:])
 	w.out = w.out[:start+n]
 	return true
+}
+
+// strict says whether members are in order and no two have one name; of nothing, not.
+func (w *walker) strict(ms []member) bool {
+	for k := 1; k < len(ms); k++ {
+		if w.compare(ms[k-1], ms[k]) >= 0 {
+			return false
+		}
+	}
+	return len(ms) > 0
 }
