@@ -57,6 +57,7 @@ type SourceConfig struct {
 	// Preset is the preset's name, "" without one.
 	Preset      string
 	URL         string
+	Budget      rest.Budget
 	Collections []CollectionConfig
 }
 

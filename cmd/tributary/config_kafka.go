@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 // KafkaConfig says how to reach the cluster and as whom.
@@ -18,6 +19,10 @@ type KafkaConfig struct {
 	TLS *tls.Config
 	// SASL is nil for a cluster that asks for no name.
 	SASL *SASLConfig
+	// TransactionTimeout is after how long the cluster aborts what a dead process left
+	// open, DeliveryTimeout for how long a topic that refuses records is tried; 0 is
+	// the default of package sink.
+	TransactionTimeout, DeliveryTimeout time.Duration
 }
 
 // String says how the cluster is reached.
@@ -70,9 +75,11 @@ var saslKeys = map[string][]string{
 func (d *decoder) kafka(n *node) KafkaConfig {
 	var k KafkaConfig
 	d.object(n, keys{
-		"brokers": func(n *node) { k.Brokers = d.brokers(n) },
-		"tls":     func(n *node) { k.TLS = d.tls(n) },
-		"sasl":    func(n *node) { k.SASL = d.sasl(n) },
+		"brokers":             func(n *node) { k.Brokers = d.brokers(n) },
+		"tls":                 func(n *node) { k.TLS = d.tls(n) },
+		"sasl":                func(n *node) { k.SASL = d.sasl(n) },
+		"transaction_timeout": func(n *node) { k.TransactionTimeout = d.duration(n, time.Second) },
+		"delivery_timeout":    func(n *node) { k.DeliveryTimeout = d.duration(n, time.Second) },
 	})
 	if n.kind != mapNode {
 		return k

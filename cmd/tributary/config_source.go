@@ -15,7 +15,7 @@ type presets struct {
 }
 
 // sourceOnly are the keys that a collection cannot have: they belong to the account.
-var sourceOnly = []string{"preset", "url", "auth", "collections"}
+var sourceOnly = []string{"preset", "url", "auth", "budget", "collections"}
 
 // An account is what all collections of a source share.
 type account struct {
@@ -118,6 +118,7 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	known["name"] = func(n *node) { s.Name = f.topicWord(n) }
 	known["preset"] = func(*node) {}
 	known["collections"] = func(*node) {}
+	known["budget"] = func(n *node) { s.Budget = f.budget(n) }
 	known["auth"] = func(n *node) { a.auth = f.auth(n) }
 	known["url"] = func(n *node) {
 		if u, ok := f.url(n); ok {
@@ -130,6 +131,23 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	}
 	a.name, a.broken = s.Name, len(f.problems) > before
 	return a
+}
+
+// budget decodes how many requests a source may be asked in a minute, and our share.
+func (f *fileDecoder) budget(n *node) rest.Budget {
+	b := rest.Budget{Share: 1}
+	f.object(n, keys{
+		"per_minute": func(n *node) { b.PerMinute = f.int(n, 1, 1_000_000_000) },
+		"share": func(n *node) {
+			if b.Share = f.ratio(n); b.Share == 0 && n.isScalar() {
+				f.fail(n, "must be more than 0: the source would never be asked")
+			}
+		},
+	})
+	if n.kind == mapNode {
+		f.require(n, "per_minute")
+	}
+	return b
 }
 
 // auth decodes a credential: exactly one of its kinds.

@@ -257,3 +257,22 @@ sources: [{name: shop, preset: shop, auth: {bearer: "${env:TOKEN}"}, request: {h
 		}
 	}
 }
+
+func TestABudgetBelongsToTheSource(t *testing.T) {
+	cfg := mustParse(t, `
+group: g
+kafka: {brokers: ["127.0.0.1:9092"], delivery_timeout: 2s, transaction_timeout: 5s}
+sources:
+  - name: s
+    url: http://127.0.0.1:1/
+    budget: {per_minute: 600, share: 0.5}
+    cursor: {field: updated_at, from: since}
+    collections: [a]
+`)
+	if got := cfg.Sources[0].Budget; got.PerMinute != 600 || got.Share != 0.5 {
+		t.Errorf("budget %+v", got)
+	}
+	if cfg.Kafka.DeliveryTimeout != 2*time.Second || cfg.Kafka.TransactionTimeout != 5*time.Second {
+		t.Errorf("timeouts %s and %s", cfg.Kafka.DeliveryTimeout, cfg.Kafka.TransactionTimeout)
+	}
+}

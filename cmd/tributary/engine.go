@@ -65,7 +65,7 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 		clients: map[string]*rest.Client{}, health: &health{ready: map[int32]bool{}},
 	}
 	for _, s := range cfg.Sources {
-		e.clients[s.Name] = rest.NewClient(version, nil)
+		e.clients[s.Name] = rest.NewClient(version, s.Budget, nil)
 		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
 		e.health.ready[lane] = false
 		source := metrics.Source(s.Name)
@@ -111,6 +111,7 @@ func (e *engine) sink() sink.Config {
 			Partitions: e.cfg.Topics.Partitions, Replication: e.cfg.Topics.Replication,
 			Create: e.cfg.Topics.Create, Config: e.cfg.Topics.Config,
 		},
+		TransactionTimeout: e.cfg.Kafka.TransactionTimeout, DeliveryTimeout: e.cfg.Kafka.DeliveryTimeout,
 		Log: e.log, Metrics: e.metrics,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Limits of every connection.
@@ -20,17 +22,19 @@ const (
 // Client sends the requests of one source. Its collections share it, and with it the
 // connections that are kept alive. It is safe for concurrent use.
 type Client struct {
-	next  http.RoundTripper
-	agent string
+	next   http.RoundTripper
+	agent  string
+	budget *rate.Limiter
 }
 
-// NewClient returns a Client that introduces itself as tributary/version. A nil next
-// is a transport of its own; another one is for tests, and must not add credentials.
-func NewClient(version string, next http.RoundTripper) *Client {
+// NewClient returns a Client that introduces itself as tributary/version and keeps to
+// the budget. A nil next is a transport of its own; another one is for tests, and must
+// not add credentials.
+func NewClient(version string, budget Budget, next http.RoundTripper) *Client {
 	if next == nil {
 		next = newTransport()
 	}
-	return &Client{next: next, agent: "tributary/" + version}
+	return &Client{next: next, agent: "tributary/" + version, budget: budget.limiter()}
 }
 
 // CloseIdleConnections closes the connections that no request uses.

@@ -66,7 +66,7 @@ func setup(t *testing.T, config func(base string) Config, answer http.HandlerFun
 	server := httptest.NewServer(dated(answer))
 	t.Cleanup(server.Close)
 	c := config(server.URL + "/v2")
-	client := NewClient("test", nil)
+	client := NewClient("test", Budget{}, nil)
 	t.Cleanup(client.CloseIdleConnections)
 	s, err := New(c, client, connector.NewMetrics(prometheus.NewRegistry()).Source("s"))
 	if err != nil {

@@ -11,7 +11,11 @@ import (
 
 // sourceYAML is what a preset may say.
 type sourceYAML struct {
-	URL     string
+	URL    string
+	Budget struct {
+		PerMinute int `yaml:"per_minute"`
+		Share     float64
+	}
 	Request requestYAML
 	Cursor  struct{ Field, From, To, Format, Tick string }
 	Order   map[string]string

@@ -14,6 +14,7 @@ import (
 // Source reads one collection of one API. It is for one goroutine at a time.
 type Source struct {
 	cfg    Config
+	client *Client
 	name   string // for errors: host and path
 	url    string // with every parameter that does not change
 	order  string // parameters of a reading, encoded
@@ -40,7 +41,7 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 		return nil, errors.New("rest: a source needs a client and metrics")
 	}
 	s := &Source{
-		cfg: cfg, m: m, http: client.of(cfg.Base, cfg.Auth),
+		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth),
 		scrub: newScrubber(&cfg), stamps: newStamps(cfg.Format),
 		body: bodyReader{maxBody: cfg.MaxBody, maxReceived: cfg.MaxCompressed},
 	}
@@ -58,6 +59,9 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	}
 	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
 		return connector.Page{}, fmt.Errorf("%s: a probe asks for %d ids, at most %d fit", s.name, len(q.IDs), s.cfg.ProbeMax)
+	}
+	if err := s.client.wait(ctx); err != nil {
+		return connector.Page{}, err
 	}
 	begin := time.Now() // for a metric; nothing is decided by it
 	a, err := s.exchange(ctx, q)

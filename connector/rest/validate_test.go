@@ -51,7 +51,7 @@ func TestAConfigThatCannotWorkIsRefusedWithTheReason(t *testing.T) {
 	} {
 		config := salesloftLike("https://api.example.com/v2")
 		c.change(&config)
-		if _, err := New(config, NewClient("test", nil), nil); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := New(config, NewClient("test", Budget{}, nil), nil); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("got %v, want %q", err, c.says)
 		} else {
 			noCanary(t, err.Error())
