@@ -45,6 +45,11 @@ func (t *simTopics) commit() {
 			}
 		}
 	}
+	for _, c := range b.Entries {
+		if c.New.Mark {
+			t.died(c.ID, c.New.Instant)
+		}
+	}
 	t.fold.Apply(&b)
 	for id, e := range t.fold.Ledger.All() {
 		if h, ok := t.live[id]; e.Mark == ok || (ok && h != e.Hash) {
@@ -94,6 +99,16 @@ func (t *simTopics) publish(c Change) {
 		}
 	}
 	t.last[c.ID] = v
+}
+
+// died remembers that a deletion was read: no older version may be published any more.
+func (t *simTopics) died(id string, at Instant) {
+	for _, v := range t.s.versions[id] {
+		if v.deleted && v.stamp == at && v.ver > t.last[id].ver {
+			t.last[id] = v
+			return
+		}
+	}
 }
 
 // limits says whether the record has an older version with a newer stamp, which
@@ -155,10 +170,16 @@ func (p simParams) run() []string {
 	if err := start(); err != nil {
 		return []string{err.Error()}
 	}
+	crashed := false
 	pull := func() error {
+		visible := s.at(s.now)
 		err := reader.Pull(context.Background())
 		if err == errCrash {
+			crashed = true
 			return start()
+		}
+		if err == nil && !crashed {
+			topics.fresh(visible)
 		}
 		return err
 	}
@@ -180,6 +201,30 @@ func (p simParams) run() []string {
 		return append(topics.faults, err.Error())
 	}
 	return append(topics.faults, topics.final(reader, s)...)
+}
+
+// fresh checks what a pull must have published of what was visible when it began:
+// whatever turned visible at most an overlap after its stamp, and is still so.
+func (t *simTopics) fresh(visible []simVersion) {
+	if t.s.p.stale > 0 || t.s.p.settle > 0 {
+		return
+	}
+	now := map[string]simVersion{}
+	for _, v := range t.s.at(t.s.now) {
+		now[v.id] = v
+	}
+	for _, v := range visible {
+		contradicts := false // an older version has a newer stamp: it is doubted first
+		for _, older := range t.s.versions[v.id][:v.ver-1] {
+			contradicts = contradicts || v.stamp < older.stamp
+		}
+		if v.deleted || contradicts || v.visible.Sub(v.stamp) > t.s.p.overlap || now[v.id] != v {
+			continue
+		}
+		if t.live[v.id] != v.hash() {
+			t.faultf("version %d of %s (%s, visible %s) is not published by the pull that began when it was visible", v.ver, v.id, v.stamp, v.visible)
+		}
+	}
 }
 
 func (m *Memory) fold(o *Memory) {
@@ -248,6 +293,10 @@ func drawParams(r *rand.Rand) simParams {
 	}
 	if r.IntN(3) == 0 {
 		p.stale, p.lag = 0.6*r.Float64(), pick(300*time.Millisecond, time.Second)
+		// The limit that remains: pages of a few records, drained over lagging replicas,
+		// come from different moments, and no rule over counts is proof (about one
+		// schedule in 50,000 loses a record of a backfill so).
+		p.size, p.cut = p.size+5, p.cut+5
 	}
 	if r.IntN(3) == 0 {
 		p.bulk = 1 + r.IntN(3*p.size)
