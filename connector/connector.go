@@ -108,7 +108,10 @@ type RetryError struct {
 	Reason RetryReason
 	// After is how long the server asked us to wait; 0 if it did not say.
 	After time.Duration
-	Err   error
+	// AtMost is after how long the server's budget begins anew, so that to wait longer
+	// is of no use; 0 if that is not known.
+	AtMost time.Duration
+	Err    error
 }
 
 func (e *RetryError) Error() string { return e.Err.Error() }

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -64,7 +65,8 @@ func (r *Reader) take(rows []Record, date Instant) (shown Cursor, last Instant) 
 	return shown, last
 }
 
-// maxPasses ends a drain that does not come to rest.
+// maxPasses ends a drain that does not come to rest: so many passes in which the tie
+// has not become smaller.
 const maxPasses = 400
 
 // drain reads a tie: a page that does not leave one tick of the bound. Asking again
@@ -82,8 +84,8 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (Cursor,
 		}
 	}
 	times := map[string]int{}
-	before := -1
-	for range maxPasses {
+	before, least := -1, math.MaxInt
+	for idle := 0; idle < maxPasses; idle++ {
 		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
 		if err != nil {
 			return shown, err
@@ -95,6 +97,10 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (Cursor,
 			times = ids
 		}
 		before = count
+		if count < least {
+			// A bulk that is being updated again leaves its tick bit by bit.
+			least, idle = count, 0
+		}
 		if whole || (len(times) == count && shownTwice(times)) {
 			// Behind the tick, or an idle poll would drain it for ever.
 			if end := tick.Add(r.tick()); end <= r.horizon(date) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -17,6 +18,9 @@ const (
 	refusedMax = 5 * time.Minute
 )
 
+// loud is from which attempt on a failure is more than what networks do.
+const loud = 3
+
 // fetch asks until there is a page. A request that failed is sent again as it was: a
 // pull goes on from where it stands and not from its beginning, or an API that fails
 // now and then is never caught up.
@@ -24,7 +28,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	for attempt := 1; ; attempt++ {
 		p, err := r.src.Fetch(ctx, q)
 		if err == nil {
-			if attempt > 1 {
+			if attempt >= loud {
 				r.env.Log.Info("request succeeded again", "attempts", attempt)
 			}
 			r.m.SetState(StateRunning)
@@ -52,7 +56,11 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			r.m.SetState(StateBackoff)
 		}
 		wait := backoff(again, attempt, r.env.Random())
-		r.env.Log.Warn("request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))
+		level := slog.LevelInfo
+		if attempt >= loud {
+			level = slog.LevelWarn
+		}
+		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))
 		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
 		if err := r.env.Sleep(ctx, wait); err != nil {
 			return Page{}, err
@@ -75,6 +83,9 @@ func backoff(e *RetryError, attempt int, random float64) time.Duration {
 	wait := high
 	if attempt < 16 {
 		wait = min(high, low<<(attempt-1))
+	}
+	if e.AtMost > 0 {
+		wait = min(wait, e.AtMost)
 	}
 	return wait/2 + time.Duration(random*float64(wait/2))
 }

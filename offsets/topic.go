@@ -54,7 +54,7 @@ func Ensure(ctx context.Context, cl *kgo.Client, topic string, lanes int, replic
 	}
 	d := details[topic]
 	if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
-		return create(ctx, adm, topic, lanes, replication)
+		return create(ctx, cl, topic, lanes, replication)
 	}
 	if d.Err != nil {
 		return fmt.Errorf("look up offsets topic %s: %w", topic, d.Err)
@@ -68,7 +68,7 @@ func Ensure(ctx context.Context, cl *kgo.Client, topic string, lanes int, replic
 	return checkPolicy(ctx, adm, topic)
 }
 
-func create(ctx context.Context, adm *kadm.Client, topic string, lanes int, replication int16) error {
+func create(ctx context.Context, cl *kgo.Client, topic string, lanes int, replication int16) error {
 	configs := map[string]*string{}
 	for k, v := range topicConfig {
 		configs[k] = kadm.StringPtr(v)
@@ -76,10 +76,10 @@ func create(ctx context.Context, adm *kadm.Client, topic string, lanes int, repl
 	if replication >= 3 {
 		configs["min.insync.replicas"] = kadm.StringPtr("2")
 	}
-	_, err := adm.CreateTopic(ctx, int32(lanes), replication, configs, topic)
+	_, err := kadm.NewClient(cl).CreateTopic(ctx, int32(lanes), replication, configs, topic)
 	switch {
 	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
-		return appear(ctx, adm, topic, lanes)
+		return Appear(ctx, cl, topic)
 	case errors.Is(err, kerr.InvalidReplicationFactor):
 		return &LayoutError{
 			What:   fmt.Sprintf("create offsets topic %s with replication %d: %v", topic, replication, err),
@@ -95,24 +95,25 @@ func create(ctx context.Context, adm *kadm.Client, topic string, lanes int, repl
 	}
 }
 
-// appear waits until the brokers tell of a topic that was just made, with leaders.
-func appear(ctx context.Context, adm *kadm.Client, topic string, lanes int) error {
+// Appear waits until the brokers tell of a topic that was just made, with leaders.
+func Appear(ctx context.Context, cl *kgo.Client, topic string) error {
 	for range 100 {
-		details, err := adm.ListTopics(ctx, topic)
+		details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+		d := details[topic]
 		led := 0
-		for _, p := range details[topic].Partitions {
+		for _, p := range d.Partitions {
 			if p.Leader >= 0 {
 				led++
 			}
 		}
-		if err == nil && led == lanes {
+		if err == nil && d.Err == nil && led > 0 && led == len(d.Partitions) {
 			return nil
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("offsets topic %s was made but has no leaders after 5 s", topic)
+	return fmt.Errorf("topic %s was made but has no leaders after 5 s", topic)
 }
 
 // checkPolicy refuses a topic that would delete state by age or size.

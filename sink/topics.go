@@ -65,14 +65,18 @@ func (l *Lane) ensure(ctx context.Context, name offsets.Name, topic string, know
 	for k, v := range t.DataTopicConfig() {
 		configs[k] = kadm.StringPtr(v)
 	}
-	made, err := kadm.NewClient(l.cl).CreateTopic(ctx, t.Partitions, t.Replication, configs, topic)
+	_, err = kadm.NewClient(l.cl).CreateTopic(ctx, t.Partitions, t.Replication, configs, topic)
+	var refused *kerr.Error
 	switch {
 	case err == nil:
 		l.log.Info("data topic created", "topic", topic, "partitions", t.Partitions)
-		return offsets.Identity{Topic: topic, ID: made.ID, Partitions: t.Partitions}, nil
+		fallthrough
 	case errors.Is(err, kerr.TopicAlreadyExists):
+		if err := offsets.Appear(ctx, l.cl, topic); err != nil {
+			return id, err
+		}
 		return identify(ctx, l.cl, topic)
-	case kerr.IsRetriable(err):
+	case !errors.As(err, &refused) || refused.Retriable:
 		return id, fmt.Errorf("create topic %s: %w", topic, err)
 	default:
 		return id, &connector.StopError{

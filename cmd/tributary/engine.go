@@ -145,7 +145,7 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 // read reads one collection for as long as the lane lives. It returns an error only
 // when it is about the lane.
 func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
-	c.m.SetState(connector.StateRestoring)
+	c.restoring()
 	opening <- struct{}{}
 	reader, err := e.open(ctx, lane, c)
 	<-opening
@@ -181,6 +181,14 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
 	}
 	return connector.NewReader(set, src, w, w.Memory(), env, c.m)
+}
+
+// restoring begins another life: what stopped the last one is asked anew.
+func (c *collection) restoring() {
+	c.m.SetState(connector.StateRestoring)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = nil
 }
 
 func (c *collection) setCaughtUp() {

@@ -71,8 +71,9 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 	}
 	after, asked := retryAfter(resp.Header.Get("Retry-After"), date)
 	reason, advice := classify(resp.StatusCode, asked)
+	atMost := time.Duration(0)
 	if resp.StatusCode == http.StatusTooManyRequests && !asked {
-		after = restOfMinute(date)
+		atMost = restOfMinute(date)
 	}
 	if 300 <= resp.StatusCode && resp.StatusCode < 400 {
 		advice = s.redirected(resp)
@@ -81,7 +82,7 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 	if said != "" {
 		text += " (" + said + ")"
 	}
-	return &connector.RetryError{Reason: reason, After: after, Err: errors.New(text + ": " + advice)}
+	return &connector.RetryError{Reason: reason, After: after, AtMost: atMost, Err: errors.New(text + ": " + advice)}
 }
 
 // classify says for a status other than 200 how it is tried again, and what a person
