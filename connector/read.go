@@ -108,9 +108,6 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (Cursor,
 			}
 			return shown, nil
 		}
-		if err := r.stage(ctx); err != nil {
-			return shown, err
-		}
 	}
 	return shown, &StopError{
 		What:   fmt.Sprintf("the records of the tick %s did not come to rest in %d passes", tick, maxPasses),
@@ -155,6 +152,9 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 			}
 		}
 		newest, _ := r.take(inside, p.Date)
+		if err := r.stage(ctx); err != nil {
+			return nil, 0, false, 0, err
+		}
 		if newest.Instant > shown.Instant {
 			*shown = newest
 		}
