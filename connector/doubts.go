@@ -34,7 +34,7 @@ func (r *Reader) look(ctx context.Context, due []string) error {
 			continue // settled by the reading for another one
 		}
 		from := d.At.Floor(r.set.Tick)
-		if err := r.read(ctx, from, from.Add(r.tick()), false); err != nil {
+		if whole, err := r.read(ctx, from, from.Add(r.tick()), false); err != nil || !whole {
 			return err
 		}
 		if _, ok := r.mem.Doubts[id]; ok {

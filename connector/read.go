@@ -3,27 +3,27 @@ package connector
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 )
 
 // read reads [from, to) in keyset order: each request asks anew from where the last
 // page ended, so that records which move while it reads are met again and never
-// skipped. Only the head moves the cursor.
-func (r *Reader) read(ctx context.Context, from, to Instant, head bool) error {
-	a := from.Floor(r.set.Tick)
-	for a < to {
+// skipped. Only the head moves the cursor. It returns whether all of the range was
+// shown: a tie that is being written to may not come to rest.
+func (r *Reader) read(ctx context.Context, from, to Instant, head bool) (whole bool, err error) {
+	whole = true
+	for a := from.Floor(r.set.Tick); a < to; {
 		q := Query{From: a, To: r.ceil(to), Page: 1}
 		p, err := r.fetch(ctx, q)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if head && r.began == Beginning {
 			r.began = p.Date
 		}
 		rows, cut, err := r.admit(&p, q)
 		if err != nil {
-			return err
+			return false, err
 		}
 		shown, last := r.take(rows, p.Date)
 		switch next := last.Floor(r.set.Tick); {
@@ -32,21 +32,23 @@ func (r *Reader) read(ctx context.Context, from, to Instant, head bool) error {
 		case next > a:
 			a = next
 		case next == a && len(rows) > 0:
-			if shown, err = r.drain(ctx, a, shown); err != nil {
-				return err
+			rested := false
+			if shown, rested, err = r.drain(ctx, a, shown); err != nil {
+				return false, err
 			}
+			whole = whole && rested
 			a = a.Add(r.tick())
 		default:
-			return r.stuck(a, last, len(rows))
+			return false, r.stuck(a, last, len(rows))
 		}
-		if head {
+		if head && whole {
 			r.advance(shown)
 		}
 		if err := r.stage(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return whole, nil
 }
 
 // take diffs the rows of a page. It returns the newest of them that is not past the
@@ -65,9 +67,12 @@ func (r *Reader) take(rows []Record, date Instant) (shown Cursor, last Instant) 
 	return shown, last
 }
 
-// maxPasses ends a drain that does not come to rest: so many passes in which the tie
-// has not become smaller.
-const maxPasses = 400
+// maxPasses ends a drain of a tie that does not change and whose records are not shown
+// all the same. maxAnew is how often a drain begins anew before it is put off.
+const (
+	maxPasses = 400
+	maxAnew   = 5
+)
 
 // drain reads a tie: a page that does not leave one tick of the bound. Asking again
 // from the tick would show the same page for ever, so the tick is read by page
@@ -76,42 +81,47 @@ const maxPasses = 400
 // as many ids, and each was shown by two passes. A count that changes, or more ids
 // than it, means that a record came or left meanwhile: what slipped between two pages
 // is met by beginning anew.
-func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (Cursor, error) {
+//
+// A large tie that is being written to changes with every pass. Then it has not come to
+// rest: the reading goes on behind it, so that it does not hold up all that is newer,
+// and the cursor stays before it until a later pull has drained it.
+func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Cursor, rested bool, _ error) {
 	if !r.set.Paged {
-		return shown, &StopError{
+		return shown, false, &StopError{
 			What:   fmt.Sprintf("more records than one page holds share the tick %s and the source cannot page within it", tick),
 			Remedy: "ask for larger pages, or name the page parameter (`page.param`) if the API has one",
 		}
 	}
 	times := map[string]int{}
-	before, least := -1, math.MaxInt
-	for idle := 0; idle < maxPasses; idle++ {
+	before, anew := -1, -1
+	for range maxPasses {
 		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
 		if err != nil {
-			return shown, err
+			return shown, false, err
 		}
 		for id := range ids {
 			times[id]++
 		}
 		if count != before || len(times) > count {
 			times = ids
+			anew++
 		}
 		before = count
-		if count < least {
-			// A bulk that is being updated again leaves its tick bit by bit.
-			least, idle = count, 0
-		}
 		if whole || (len(times) == count && shownTwice(times)) {
 			// Behind the tick, or an idle poll would drain it for ever.
 			if end := tick.Add(r.tick()); end <= r.horizon(date) {
 				shown = Cursor{Text: end.String(), Instant: end}
 			}
-			return shown, nil
+			return shown, true, nil
+		}
+		if anew >= maxAnew {
+			r.env.Log.Warn("a tie is being written to and does not come to rest: reading on behind it, the cursor stays", "tick", tick, "records", count)
+			return shown, false, nil
 		}
 	}
-	return shown, &StopError{
-		What:   fmt.Sprintf("the records of the tick %s did not come to rest in %d passes", tick, maxPasses),
-		Remedy: "wait until the bulk update has ended, then start again; a larger `page.size` helps",
+	return shown, false, &StopError{
+		What:   fmt.Sprintf("the API does not show all of the %d records of the tick %s in %d passes, although their number does not change", before, tick, maxPasses),
+		Remedy: "check `page.param` against the API's documentation; a larger `page.size` helps",
 	}
 }
 

@@ -124,13 +124,14 @@ func (r *Reader) head(ctx context.Context) error {
 		from = max(min(from, anchor.Add(-r.set.Overlap)), r.mem.State.Floor)
 	}
 	r.began = Beginning
-	if err := r.read(ctx, from, Forever, true); err != nil {
+	whole, err := r.read(ctx, from, Forever, true)
+	if err != nil {
+		return err
+	}
+	if err := r.out.Flush(ctx); err != nil || !whole {
 		return err
 	}
 	r.seen = r.began
-	if err := r.out.Flush(ctx); err != nil {
-		return err
-	}
 	r.m.CaughtUp.Set(seconds(r.env.Now()))
 	if r.env.CaughtUp != nil {
 		r.env.CaughtUp()
@@ -150,7 +151,7 @@ func (r *Reader) trailing(ctx context.Context) error {
 	if to <= s.Trailing || (to != s.Cursor.Instant && to.Sub(s.Trailing) < r.set.Lookback/2) {
 		return nil
 	}
-	if err := r.read(ctx, s.Trailing, to, false); err != nil {
+	if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
 		return err
 	}
 	s.Trailing = to

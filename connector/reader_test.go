@@ -142,10 +142,18 @@ func (p simParams) settings() Settings {
 }
 
 func simEnv(s *sim) Env {
+	e := simEnvOf(s)
+	e.Sleep = func(_ context.Context, d time.Duration) error { s.step(d / 100); return nil }
+	e.Random = s.rnd.Float64
+	return e
+}
+
+// simEnvOf is an environment in which nothing happens while one waits.
+func simEnvOf(s *sim) Env {
 	return Env{
 		Now:    func() time.Time { return s.now.Time() },
-		Sleep:  func(_ context.Context, d time.Duration) error { s.step(d / 100); return nil },
-		Random: s.rnd.Float64,
+		Sleep:  func(context.Context, time.Duration) error { return nil },
+		Random: func() float64 { return 0.5 },
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
