@@ -33,7 +33,7 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 		bytes += s.bytes
 	}
 	// A produce that hangs is given up by force, after which the client is worthless.
-	bite := time.AfterFunc(l.cfg.deliveryTimeout()+watchdog, func() {
+	bite := time.AfterFunc(l.cfg.watchdog(), func() {
 		out.fail(l.cfg.Topic, errHung)
 		l.cl.UnsafeAbortBufferedRecords()
 	})

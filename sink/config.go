@@ -46,9 +46,9 @@ const (
 	DefaultDeliveryTimeout    = 15 * time.Second
 )
 
-// watchdog is how long a produce that hangs is waited for after its delivery timeout:
-// a request in flight heeds no timeout of its own.
-const watchdog = 10 * time.Second
+// watchdog is after how long a produce that hangs is given up by force: a request in
+// flight heeds no delivery timeout.
+func (c *Config) watchdog() time.Duration { return 2 * c.deliveryTimeout() }
 
 func (c *Config) transactionTimeout() time.Duration {
 	return cmp.Or(c.TransactionTimeout, DefaultTransactionTimeout)

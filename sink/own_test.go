@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,4 +254,45 @@ func TestALaneOfAnotherLayoutIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "has 1 partitions and the config says 2 lanes") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A produce that is neither answered nor refused holds its lane until the watchdog
+// bites. The topic it hung at is tried alone from then on.
+func TestAProduceThatHangsIsGivenUpByForce(t *testing.T) {
+	k := newKafka(t, kfake.NumBrokers(2))
+	good, bad := newFeed("good"), newFeed("bad")
+	for topic, node := range map[string]int32{"crm.offsets": 0, good.topic(): 0, bad.topic(): 1} {
+		k.makeTopic(topic)
+		if err := k.MoveTopicPartition(topic, 0, node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good.next.Store(3)
+	bad.next.Store(3)
+	cfg := k.config("a", "1")
+	l := k.live(cfg, both(good, bad))
+	await(t, "both run", func() bool { return k.holds(good.topic(), 3)() && k.holds(bad.topic(), 3)() })
+	var hang atomic.Bool
+	hang.Store(true)
+	release := make(chan struct{})
+	k.ControlKey(0, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if k.CurrentNode() == 1 && hang.Load() {
+			k.SleepControl(func() { <-release })
+		}
+		return nil, nil, false
+	})
+	began := time.Now()
+	bad.next.Store(4)
+	good.next.Store(20)
+	await(t, "the good one goes on", k.holds(good.topic(), 20))
+	t.Logf("the watchdog took %s", time.Since(began).Round(time.Millisecond))
+	hang.Store(false)
+	close(release)
+	await(t, "the bad one recovers", k.holds(bad.topic(), 4))
+	if err := l.end(); err != nil {
+		t.Fatal(err)
+	}
+	k.check(good.topic(), 20)
+	k.check(bad.topic(), 4)
 }

@@ -31,6 +31,7 @@ func (r *checkReport) kafka(ctx context.Context, cfg *Config, chosen []Collectio
 	}
 	defer cl.Close()
 	r.offsets(ctx, cl, cfg)
+	r.rights(ctx, cl, cfg, chosen)
 	existing := r.topics(ctx, cl, cfg, chosen)
 	r.transaction(ctx, cfg, opts, existing)
 }
