@@ -198,7 +198,7 @@ func wants(n int64) (want []string) {
 type cutter struct {
 	armed atomic.Int64 // how many are still to be lost
 	lost  atomic.Int64
-	key   int16
+	key   atomic.Int32
 }
 
 func (c *cutter) dial(ctx context.Context, network, host string) (net.Conn, error) {
@@ -216,7 +216,7 @@ type cutConn struct {
 
 func (c *cutConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	if err == nil && len(b) > 8 && int16(b[4])<<8|int16(b[5]) == c.c.key && c.c.armed.Add(-1) >= 0 {
+	if err == nil && len(b) > 8 && int32(b[4])<<8|int32(b[5]) == c.c.key.Load() && c.c.armed.Add(-1) >= 0 {
 		c.c.lost.Add(1)
 		time.Sleep(30 * time.Millisecond) // the broker has applied it by now
 		c.Conn.Close()

@@ -2,30 +2,41 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tributary/connector"
 	"tributary/offsets"
 )
 
+// TopicError is a data topic that refuses us: its collection waits until it does no
+// more, and others go on.
+type TopicError struct {
+	Topic string
+	Err   error
+}
+
+func (e *TopicError) Error() string { return fmt.Sprintf("topic %s: %v", e.Topic, e.Err) }
+func (e *TopicError) Unwrap() error { return e.Err }
+
 // Open makes a collection ready to be written: its topic is there and is the one that
-// its state belongs to, and its state is whole. A *connector.StopError is about this
-// collection alone; any other error is about the lane.
+// its state belongs to, and its state is whole. A *connector.StopError and a *TopicError
+// are about this collection alone; any other error is about the lane. Collections may be
+// opened side by side.
 func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *connector.CollectionMetrics) (*Writer, error) {
-	name := offsets.Name{Source: source, Collection: collection}
-	c := l.table.Collection(name)
-	id, err := l.ensure(ctx, name, topic, c.Known)
-	if err != nil {
+	l.mu.Lock()
+	c := l.table.Collection(offsets.Name{Source: source, Collection: collection})
+	l.mu.Unlock()
+	id, err := l.prepare(ctx, c, topic)
+	var stop *connector.StopError
+	switch {
+	case err == nil:
+	case !errors.As(err, &stop) && refusal(err):
+		return nil, &TopicError{Topic: topic, Err: err}
+	default:
 		return nil, err
 	}
-	if c.Known {
-		err = l.resume(c, id)
-	} else {
-		err = l.bootstrap(ctx, c, id)
-	}
-	if err != nil {
-		return nil, err
-	}
+	name := c.Name
 	limit := maxMessageBytes(ctx, l.cl, topic)
 	w := &Writer{
 		lane: l, name: name, topic: topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
@@ -38,6 +49,20 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	defer l.mu.Unlock()
 	l.writers[topic], l.limits[topic] = w, limit
 	return w, l.err
+}
+
+// prepare looks the topic up or makes it, and checks that the collection can go on
+// with it.
+func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
+	id, err := l.ensure(ctx, c.Name, topic, c.Known)
+	switch {
+	case err != nil:
+		return id, err
+	case c.Known:
+		return id, l.resume(c, id)
+	default:
+		return id, l.bootstrap(ctx, c, id)
+	}
 }
 
 // resume checks what a collection is resumed from.

@@ -28,8 +28,11 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 			err = l.acquire(ctx, owned)
 		}
 		if err == nil {
-			owned, failures = true, 0
-			err = l.serve(ctx, use)
+			owned = true
+			began := time.Now()
+			if err = l.serve(ctx, use); time.Since(began) > settled {
+				failures = 0
+			}
 		}
 		l.close()
 		var fenced *FencedError
@@ -53,6 +56,10 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 		}
 	}
 }
+
+// settled is after how long a lane that is spent was a good one: the next failure is
+// then the first of a row.
+const settled = 10 * time.Second
 
 // fatal says whether trying again is of no use. Rights that are taken away from a
 // connector that runs may be given back; at its start they are a mistake to be shown.

@@ -87,9 +87,9 @@ func TestAfterAnyErrorOnlyKafkaIsBelieved(t *testing.T) {
 		}
 	}
 	for name, inject := range map[string]func(*kafka, *cutter){
-		"the reply to EndTxn is lost":                 func(_ *kafka, c *cutter) { c.key = 26; c.armed.Store(3) },
-		"the reply to Produce is lost":                func(_ *kafka, c *cutter) { c.key = 0; c.armed.Store(3) },
-		"the reply to InitProducerID is lost":         func(_ *kafka, c *cutter) { c.key = 22; c.armed.Store(1) },
+		"the reply to EndTxn is lost":                 func(_ *kafka, c *cutter) { c.key.Store(26); c.armed.Store(3) },
+		"the reply to Produce is lost":                func(_ *kafka, c *cutter) { c.key.Store(0); c.armed.Store(3) },
+		"the reply to InitProducerID is lost":         func(_ *kafka, c *cutter) { c.key.Store(22); c.armed.Store(1) },
 		"EndTxn answers UNKNOWN_SERVER_ERROR":         fault(kmsg.EndTxn, kerr.UnknownServerError, 2),
 		"EndTxn answers INVALID_TXN_STATE":            fault(kmsg.EndTxn, kerr.InvalidTxnState, 1),
 		"EndTxn answers PRODUCER_FENCED":              fault(kmsg.EndTxn, kerr.ProducerFenced, 1),
@@ -101,14 +101,15 @@ func TestAfterAnyErrorOnlyKafkaIsBelieved(t *testing.T) {
 		"InitProducerID answers COORDINATOR_LOADING":  fault(kmsg.InitProducerID, kerr.CoordinatorLoadInProgress, 2),
 		"fetch answers NOT_LEADER_OR_FOLLOWER":        fault(kmsg.Fetch, kerr.NotLeaderForPartition, 2),
 		"the coordinator moves":                       func(k *kafka, _ *cutter) { k.RehashCoordinators() },
-		"an idle connection is closed by the network": func(_ *kafka, c *cutter) { c.key = 3; c.armed.Store(2) },
+		"an idle connection is closed by the network": func(_ *kafka, c *cutter) { c.key.Store(3); c.armed.Store(2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newKafka(t)
 			f := newFeed("people")
 			f.next.Store(n / 2)
-			cut := &cutter{key: -1}
+			cut := &cutter{}
+			cut.key.Store(-1)
 			cfg := k.config("a", "1")
 			cfg.Kafka = append(cfg.Kafka, kgo.Dialer(cut.dial))
 			l := k.live(cfg, f.run)

@@ -20,7 +20,6 @@ func (r *checkReport) kafka(ctx context.Context, cfg *Config, chosen []Collectio
 		r.fail("kafka", err.Error(), "")
 		return
 	}
-	opts = append(opts, kgo.RequestRetries(2))
 	if !r.brokers(ctx, cfg, opts) {
 		return
 	}

@@ -40,6 +40,9 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
+// version is set by the linker in release builds (-X main.version=…).
+var version string
+
 func buildInfo() build {
 	b := build{Version: "(devel)", Revision: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
@@ -48,6 +51,9 @@ func buildInfo() build {
 	}
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
+	}
+	if version != "" {
+		b.Version = version
 	}
 	for _, s := range info.Settings {
 		switch s.Key {

@@ -146,9 +146,7 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 // when it is about the lane.
 func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
 	c.restoring()
-	opening <- struct{}{}
-	reader, err := e.open(ctx, lane, c)
-	<-opening
+	reader, err := e.openWhenLet(ctx, lane, c, opening)
 	if err == nil {
 		c.m.SetState(connector.StateRunning)
 		err = reader.Run(ctx)
@@ -162,6 +160,25 @@ func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, openi
 		return nil
 	default:
 		return err
+	}
+}
+
+// openWhenLet opens a collection as soon as its topic does not refuse us any more: a
+// right that is missing may be granted.
+func (e *engine) openWhenLet(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) (*connector.Reader, error) {
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		opening <- struct{}{}
+		reader, err := e.open(ctx, lane, c)
+		<-opening
+		var refused *sink.TopicError
+		if !errors.As(err, &refused) {
+			return reader, err
+		}
+		c.m.SetQuarantined(true)
+		c.log.Error("topic refuses us: its collection is quarantined and tried again, others go on", "err", err, "again_in", wait)
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
 	}
 }
 
