@@ -18,19 +18,17 @@ func (r *Reader) diff(rec *Record, date Instant) {
 		r.first(rec, date)
 	case e.Mark && rec.Deleted:
 		if rec.Instant > e.Instant {
-			r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+			r.rewrite(rec.ID, e, Entry{Instant: rec.Instant, Mark: true})
 		}
 		r.m.Unchanged.Inc()
 	case rec.Instant < e.Instant:
 		r.contradict(rec, e, date)
 	case rec.Deleted:
-		r.delete(rec)
-	case e.Mark:
-		r.upsert(rec)
-	case !r.same(rec, e):
-		r.upsert(rec)
+		r.delete(rec, e)
+	case e.Mark, !r.same(rec, e):
+		r.upsert(rec, e)
 	case rec.Instant > e.Instant || e.Print != r.print:
-		r.refresh(rec)
+		r.refresh(rec, e)
 	default:
 		r.settled(rec.ID)
 		r.m.Unchanged.Inc()
@@ -43,10 +41,11 @@ func (r *Reader) first(rec *Record, date Instant) {
 	case rec.Instant < r.mem.State.Floor:
 		r.m.Skipped.WithLabelValues("before_start").Inc()
 	case !rec.Deleted:
-		r.upsert(rec)
+		r.publish(rec)
+		r.add(rec.ID, r.version(rec))
 	case rec.Instant.Add(r.set.Lookback) > date:
 		// Young enough that a stale replica may still show it alive.
-		r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+		r.add(rec.ID, Entry{Instant: rec.Instant, Mark: true})
 		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
 	default:
 		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
@@ -79,38 +78,53 @@ func (r *Reader) contradict(rec *Record, e Entry, date Instant) {
 		}
 		r.m.Skipped.WithLabelValues("stale").Inc()
 	case rec.Deleted:
-		r.delete(rec)
+		r.delete(rec, e)
 	case !e.Mark && e.Print == r.print && rec.Hash == e.Hash:
-		r.refresh(rec)
+		r.refresh(rec, e)
 	default:
-		r.upsert(rec)
+		r.upsert(rec, e)
 	}
 }
 
-// upsert publishes a version.
-func (r *Reader) upsert(rec *Record) {
-	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant, Value: rec.Value, Hash: rec.Hash})
-	r.put(rec.ID, Entry{Instant: rec.Instant, Hash: rec.Hash, Print: r.print})
+// upsert publishes a version over the entry old.
+func (r *Reader) upsert(rec *Record, old Entry) {
+	r.publish(rec)
+	r.rewrite(rec.ID, old, r.version(rec))
 }
 
 // delete publishes a tombstone for a live record and leaves a mark.
-func (r *Reader) delete(rec *Record) {
+func (r *Reader) delete(rec *Record, old Entry) {
 	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant})
-	r.put(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+	r.rewrite(rec.ID, old, Entry{Instant: rec.Instant, Mark: true})
 }
 
 // refresh rewrites the entry of a version that was published already.
-func (r *Reader) refresh(rec *Record) {
-	r.put(rec.ID, Entry{Instant: rec.Instant, Hash: rec.Hash, Print: r.print})
+func (r *Reader) refresh(rec *Record, old Entry) {
+	r.rewrite(rec.ID, old, r.version(rec))
 	r.m.Unchanged.Inc()
 }
 
-// put sets an entry. Whatever writes an entry ends the doubt about it.
-func (r *Reader) put(id string, e Entry) {
-	old, had := r.mem.Ledger.Get(id)
-	r.batch.Entries = append(r.batch.Entries, EntryChange{ID: id, Old: old, Had: had, New: e})
-	r.mem.Ledger.Put(id, e)
-	r.settled(id)
+func (r *Reader) publish(rec *Record) {
+	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant, Value: rec.Value, Hash: rec.Hash})
+}
+
+// version is the entry of a live record.
+func (r *Reader) version(rec *Record) Entry {
+	return Entry{Instant: rec.Instant, Hash: rec.Hash, Print: r.print}
+}
+
+// rewrite sets an entry over the one that is there, add where there is none. Whatever
+// writes an entry ends the doubt about it.
+func (r *Reader) rewrite(id string, old, e Entry) {
+	r.write(EntryChange{ID: id, Old: old, Had: true, New: e})
+}
+
+func (r *Reader) add(id string, e Entry) { r.write(EntryChange{ID: id, New: e}) }
+
+func (r *Reader) write(c EntryChange) {
+	r.batch.Entries = append(r.batch.Entries, c)
+	r.mem.Ledger.Put(c.ID, c.New)
+	r.settled(c.ID)
 }
 
 // forget drops an entry. A doubt about it stays: the record that contradicts a mark
