@@ -90,7 +90,7 @@ func (t *Tail) locate(ctx context.Context) error {
 	}
 	start, ok := starts.Lookup(t.topic, t.partition)
 	if !ok {
-		return fmt.Errorf("topic %s has no partition %d", t.topic, t.partition)
+		return fmt.Errorf("topic %s has no partition %d: it was not made yet (run makes it), or has another name", t.topic, t.partition)
 	}
 	if start.Err != nil {
 		return fmt.Errorf("list start offsets of %s partition %d: %w", t.topic, t.partition, start.Err)
@@ -151,6 +151,21 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// ReadLayout returns the layout that a lane says, nil if it says none. It fences nobody.
+func ReadLayout(ctx context.Context, cl *kgo.Client, topic string, lane int32) (*Layout, error) {
+	end, err := HighWatermark(ctx, cl, topic, lane)
+	if err != nil || end == 0 {
+		return nil, err
+	}
+	table, tail := NewTable(), NewTail(cl, topic, lane)
+	for table.Layout == nil && (tail.Next < 0 || tail.Next < tail.Stable) {
+		if err := tail.Fetch(ctx, func(r *kgo.Record) error { return table.Apply(r.Key, r.Value) }); err != nil {
+			return nil, err
+		}
+	}
+	return table.Layout, nil
 }
 
 // HighWatermark returns the end of a partition, open transactions included. It is the

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/connector"
 	"tributary/offsets"
@@ -62,7 +62,7 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	if err := l.readTo(ctx, tail, func() int64 { return end }); err != nil {
 		return err
 	}
-	if err := offsets.CheckLayout(l.cfg.Topic, l.table.Layout, l.cfg.Lanes); err != nil {
+	if err := l.checkLayout(ctx); err != nil {
 		return err
 	}
 	l.stateLimit = int(maxMessageBytes(ctx, l.cl, l.cfg.Topic))
@@ -77,6 +77,23 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	l.m.Restored.Add(float64(l.table.Records))
 	l.log.Info("lane acquired", "records", l.table.Records, "took", took.Round(time.Millisecond))
 	return nil
+}
+
+// checkLayout compares the config with how the topic was laid out. A lane that was never
+// owned does not say it; then the others are asked, for a source that was on one of them
+// would be looked for here in vain.
+func (l *Lane) checkLayout(ctx context.Context) error {
+	layout := l.table.Layout
+	for other := int32(0); layout == nil && int(other) < l.cfg.Lanes; other++ {
+		if other == l.Number {
+			continue
+		}
+		var err error
+		if layout, err = offsets.ReadLayout(ctx, l.cl, l.cfg.Topic, other); err != nil {
+			return err
+		}
+	}
+	return offsets.CheckLayout(l.cfg.Topic, layout, l.cfg.Lanes)
 }
 
 // look reads what is stable without fencing anybody, and waits for whoever must not be
@@ -102,7 +119,8 @@ func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 			return nil
 		}
 		l.log.Info("waiting: another instance has just claimed the lane", "instance", c.Instance, "run", c.Run, "visit", c.Visit)
-		if err := l.readTo(ctx, tail, func() int64 { return tail.Next + 1 }, time.Second); err != nil {
+		more := tail.Next + 1
+		if err := l.readTo(ctx, tail, func() int64 { return more }, time.Second); err != nil {
 			return err
 		}
 	}
@@ -177,16 +195,22 @@ func (l *Lane) claim() error {
 	return err
 }
 
-// ping tells an unreachable broker from everything else before anything is waited for,
-// and which one it is.
+// ping tells an unreachable broker, and a login that fails, from everything else before
+// anything is waited for, and which brokers those are.
 func ping(ctx context.Context, opts []kgo.Opt) error {
 	cl, err := kgo.NewClient(append(append([]kgo.Opt{}, opts...), kgo.RequestRetries(0))...)
 	if err != nil {
-		return err
+		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	_, err = kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl)
-	return err
+	if err = cl.Ping(ctx); err == nil {
+		return nil
+	}
+	advice := ""
+	if errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) {
+		advice = "; check mechanism, username and password under `kafka.sasl`"
+	}
+	return fmt.Errorf("kafka at %v: %w%s", cl.OptValue(kgo.SeedBrokers), err, advice)
 }

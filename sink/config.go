@@ -73,8 +73,8 @@ func (l *Lane) options() []kgo.Opt {
 		kgo.ProducerBatchMaxBytesFn(l.batchBytes),
 		kgo.MaxBufferedRecords(10*maxRecords),
 		// With the default of 5 s a produce that has to look for its leader again waits
-		// as long.
-		kgo.MetadataMinAge(250*time.Millisecond),
+		// as long, and so does the first one to a topic.
+		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(50*time.Millisecond<<min(tries, 5), time.Second) }),
 		// A slow schedule would dial anew for every pull.
 		kgo.ConnIdleTimeout(9*time.Minute),

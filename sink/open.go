@@ -46,14 +46,21 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	}
 	m.SetQuarantined(w.suspect != nil)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.writers[topic], l.limits[topic] = w, limit
-	return w, l.err
+	err = l.err
+	l.mu.Unlock()
+	if err == nil && !c.Known {
+		err = w.clean(ctx)
+	}
+	return w, err
 }
 
 // prepare looks the topic up or makes it, and checks that the collection can go on
 // with it.
 func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
+	if c.Known && c.Identity.Topic != topic {
+		return c.Identity, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
+	}
 	id, err := l.ensure(ctx, c.Name, topic, c.Known)
 	switch {
 	case err != nil:
@@ -101,9 +108,28 @@ func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.
 	if err != nil {
 		return fmt.Errorf("look into topic %s: %w", id.Topic, err)
 	}
-	// Batch numbers never fall along a topic.
+	// Batch numbers never fall along a topic. What is left of the ledger is taken as it
+	// is, to be dropped by the first batch.
 	c.Memory.State.Seq = seq
 	c.Adopt()
 	l.log.Warn("beginning without state, as told", "source", c.Name.Source, "collection", c.Name.Collection, "seq", seq)
 	return nil
+}
+
+// clean drops what is left of the ledger of a collection that begins anew: with it,
+// nothing that it knows would be published again.
+func (w *Writer) clean(ctx context.Context) error {
+	b := &connector.Batch{State: w.memory.State}
+	for id, e := range w.memory.Ledger.All() {
+		b.Entries = append(b.Entries, connector.EntryChange{ID: id, Old: e, Had: true, Drop: true})
+	}
+	for id, d := range w.memory.Doubts {
+		b.Doubts = append(b.Doubts, connector.DoubtChange{ID: id, Old: d, Had: true, Drop: true})
+	}
+	if len(b.Entries)+len(b.Doubts) == 0 {
+		return nil
+	}
+	b.State.Seq++
+	w.memory.Apply(b)
+	return w.Stage(ctx, b)
 }

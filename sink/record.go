@@ -39,6 +39,9 @@ const overhead = 640
 // lie in a few large pieces: a backfill makes a million of them.
 func (h headers) appendRecords(dst []*kgo.Record, topic string, b *connector.Batch) []*kgo.Record {
 	n := len(b.Changes)
+	if n == 0 {
+		return dst
+	}
 	slab := make([]kgo.Record, n)
 	head := make([]kgo.RecordHeader, 0, n*perRecord)
 	text := make([]byte, 0, n*192)

@@ -147,6 +147,9 @@ func scan(ctx context.Context, cl *kgo.Client, id offsets.Identity, first bool) 
 		if err != nil {
 			return found, seq, err
 		}
+		if end == 0 {
+			continue
+		}
 		tail := offsets.NewTail(cl, id.Topic, p)
 		for tail.Next < end && !(first && found) {
 			err := tail.Fetch(ctx, func(r *kgo.Record) error {
@@ -156,9 +159,6 @@ func scan(ctx context.Context, cl *kgo.Client, id offsets.Identity, first bool) 
 			})
 			if err != nil {
 				return found, seq, err
-			}
-			if tail.Next < 0 {
-				continue
 			}
 		}
 	}
