@@ -96,7 +96,7 @@ func TestAnotherNumberOfLanesIsRefused(t *testing.T) {
 	t.Parallel()
 	r := small(t)
 	r.seed()
-	before := r.ends(r.topic("people"), r.offsets())
+	before := r.ends(r.topic("people"))
 	r.config.offsets = "{lanes: 2, replication: 1}"
 	r.refused(r.offsets(), "1 partitions", "2 lanes", "set `offsets.lanes: 1`")
 	r.addPartitions(r.offsets(), 2)
