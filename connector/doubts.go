@@ -34,10 +34,14 @@ func (r *Reader) look(ctx context.Context, due []string) error {
 			continue // settled by the reading for another one
 		}
 		from := d.At.Floor(r.set.Tick)
-		if whole, err := r.read(ctx, from, from.Add(r.tick()), false); err != nil || !whole {
+		whole, err := r.read(ctx, from, from.Add(r.tick()), false)
+		if err != nil {
 			return err
 		}
-		if _, ok := r.mem.Doubts[id]; ok {
+		if !whole {
+			continue // a tie that is being written to shows nothing for certain
+		}
+		if d, ok := r.mem.Doubts[id]; ok && r.date >= d.Since.Add(r.set.Lookback) {
 			r.settled(id)
 		}
 		if err := r.stage(ctx); err != nil {
@@ -63,15 +67,19 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 		if err != nil {
 			return err
 		}
+		shown := make(map[string]bool, len(p.Records))
+		for i := range p.Records {
+			shown[p.Records[i].ID] = true // also what is too young, or cannot be published
+		}
 		rows, _, err := r.admit(&p, q)
 		if err != nil {
 			return err
 		}
-		if len(rows) == 0 {
+		if len(shown) == 0 {
 			r.quiet = p.Date.Add(r.set.Lookback)
 			return nil
 		}
-		r.judge(part, rows, p.Date)
+		r.judge(part, rows, shown, p.Date)
 		if err := r.stage(ctx); err != nil {
 			return err
 		}
@@ -82,16 +90,12 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 func (r *Reader) isDoubted(id string) bool { _, ok := r.mem.Doubts[id]; return ok }
 
 // judge settles the doubts about ids by what a probe of that date showed.
-func (r *Reader) judge(ids []string, rows []Record, date Instant) {
-	shown := make(map[string]bool, len(rows))
+func (r *Reader) judge(ids []string, rows []Record, shown map[string]bool, date Instant) {
 	r.take(rows, date)
-	for i := range rows {
-		shown[rows[i].ID] = true
-	}
 	for _, id := range ids {
 		d, ok := r.mem.Doubts[id]
-		if !ok {
-			continue
+		if !ok || date < d.Since.Add(r.set.Lookback) {
+			continue // settled, or this answer's clock says that it is too early to judge
 		}
 		e, live := r.mem.Ledger.Get(id)
 		switch {

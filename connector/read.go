@@ -31,7 +31,7 @@ func (r *Reader) read(ctx context.Context, from, to Instant, head bool) (whole b
 			a = to
 		case next > a:
 			a = next
-		case next == a && len(rows) > 0:
+		case len(rows) > 0 && next >= a.Add(-r.tick()):
 			rested := false
 			if shown, rested, err = r.drain(ctx, a, shown); err != nil {
 				return false, err
@@ -140,7 +140,7 @@ func shownTwice(times map[string]int) bool {
 // Date of its last page.
 func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map[string]int, count int, whole bool, date Instant, err error) {
 	ids = map[string]int{}
-	end, total := tick.Add(r.tick()), -1
+	end, total, unfit := tick.Add(r.tick()), -1, 0
 	for number := 1; ; number++ {
 		q := Query{From: tick, To: end, Page: number, Count: true}
 		p, err := r.fetch(ctx, q)
@@ -150,6 +150,9 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 		rows, cut, err := r.admit(&p, q)
 		if err != nil {
 			return nil, 0, false, 0, err
+		}
+		if !cut {
+			unfit += len(p.Records) - len(rows)
 		}
 		inside, beyond := rows[:0], false
 		for _, rec := range rows {
@@ -174,7 +177,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 		}
 		if p.Last || cut || beyond || len(p.Records) == 0 {
 			if total >= 0 && !beyond && !cut {
-				count = total
+				count = max(total-unfit, 0)
 			}
 			return ids, count, number == 1 && p.Last && count == len(ids), p.Date, nil
 		}

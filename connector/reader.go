@@ -156,12 +156,20 @@ func (r *Reader) trailing(ctx context.Context) error {
 	}
 	s.Trailing = to
 	for id, at := range r.mem.Ledger.Marks() {
-		if at.Add(r.set.Lookback) <= date {
-			r.forget(id)
+		if at.Add(r.set.Lookback) > date {
+			continue
+		}
+		if r.forget(id); len(r.batch.Entries) >= forgetPiece {
+			if err := r.stage(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return r.stage(ctx)
 }
+
+// forgetPiece is how many marks a batch forgets at most.
+const forgetPiece = 5000
 
 // stage hands the pending batch over, if there is anything in it.
 func (r *Reader) stage(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -33,7 +34,7 @@ type Tail struct {
 
 // NewTail returns a reader of a partition from its first record.
 func NewTail(cl *kgo.Client, topic string, partition int32) *Tail {
-	return &Tail{cl: cl, topic: topic, partition: partition, Next: -1, leader: -1, decompressor: kgo.DefaultDecompressor()}
+	return &Tail{cl: cl, topic: topic, partition: partition, Next: -1, Stable: math.MaxInt64, leader: -1, decompressor: kgo.DefaultDecompressor()}
 }
 
 // ErrTruncated says that the log no longer holds what was to be read next: what was

@@ -119,10 +119,10 @@ func Appear(ctx context.Context, cl *kgo.Client, topic string) error {
 // checkPolicy refuses a topic that would delete state by age or size.
 func checkPolicy(ctx context.Context, adm *kadm.Client, topic string) error {
 	configs, err := adm.DescribeTopicConfigs(ctx, topic)
-	if err != nil {
-		return fmt.Errorf("describe offsets topic %s: %w", topic, err)
+	var rc kadm.ResourceConfig
+	if err == nil {
+		rc, err = configs.On(topic, nil)
 	}
-	rc, err := configs.On(topic, nil)
 	if err == nil {
 		err = rc.Err
 	}

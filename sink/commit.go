@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -24,26 +25,21 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	began := time.Now()
 	ctx := context.Background() // a request in flight heeds no context, and must not: see below
 	out := outcome{failed: map[string]error{}}
-	records, bytes := 0, 0
-	for _, s := range batches {
-		for _, r := range s.records {
-			records++
-			l.cl.Produce(ctx, r, out.promise)
-		}
-		bytes += s.bytes
-	}
 	// A produce that hangs is given up by force, after which the client is worthless.
-	bite := time.AfterFunc(l.cfg.watchdog(), func() {
+	watchdog := time.AfterFunc(l.cfg.watchdog(), func() {
 		out.fail(l.cfg.Topic, errHung)
 		l.cl.UnsafeAbortBufferedRecords()
 	})
+	records, bytes := l.produce(ctx, batches, out.promise)
 	err = l.cl.Flush(ctx)
-	bite.Stop()
+	bit := !watchdog.Stop()
 
 	acked, failed := out.result()
 	switch {
 	case err != nil:
 		return failed, fmt.Errorf("flush: %w", err)
+	case bit:
+		return failed, errHung
 	case len(failed) == 0 && acked != records:
 		return nil, fmt.Errorf("%d of %d records have no answer", records-acked, records)
 	case len(failed) > 0:
@@ -62,6 +58,21 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	l.m.Seconds.Observe(time.Since(began).Seconds())
 	l.m.Records.Observe(float64(records))
 	return nil, nil
+}
+
+// produce hands every record to the client, and says how many and how large they are.
+func (l *Lane) produce(ctx context.Context, batches []*staged, promise func(*kgo.Record, error)) (records, bytes int) {
+	for _, s := range batches {
+		for _, r := range s.records {
+			// The delivery timeout counts from the timestamp: a second try is as young as
+			// a first.
+			r.Timestamp = time.Time{}
+			l.cl.Produce(ctx, r, promise)
+		}
+		records += len(s.records)
+		bytes += s.bytes
+	}
+	return records, bytes
 }
 
 // abort ends the transaction in which topics refused records. It returns an error
@@ -131,5 +142,5 @@ func (o *outcome) fail(topic string, err error) {
 func (o *outcome) result() (int, map[string]error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.acked, o.failed
+	return o.acked, maps.Clone(o.failed)
 }

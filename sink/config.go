@@ -65,7 +65,7 @@ func (l *Lane) options() []kgo.Opt {
 		kgo.TransactionalID(offsets.TransactionalID(l.cfg.Topic, l.Number)),
 		kgo.TransactionTimeout(l.cfg.transactionTimeout()),
 		kgo.RecordDeliveryTimeout(l.cfg.deliveryTimeout()),
-		kgo.RecordPartitioner(partitioner{offsets: l.cfg.Topic, keyed: kgo.StickyKeyPartitioner(nil)}),
+		kgo.RecordPartitioner(partitioner{lane: l, keyed: kgo.StickyKeyPartitioner(nil)}),
 		// Everything of a transaction is handed over in one go and then flushed, which
 		// does not wait for the linger.
 		kgo.ProducerLinger(50*time.Millisecond),
@@ -84,15 +84,32 @@ func (l *Lane) options() []kgo.Opt {
 }
 
 // partitioner pins the records of the offsets topic to their lane's partition and
-// spreads data records by key, as Java's producer does.
+// spreads data records by key, as Java's producer does, over the partitions that a topic
+// had when it was opened: with more of them, keys would move and lose their order. The
+// next start stops that collection.
 type partitioner struct {
-	offsets string
-	keyed   kgo.Partitioner
+	lane  *Lane
+	keyed kgo.Partitioner
 }
 
 func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
-	if topic == p.offsets {
+	if topic == p.lane.cfg.Topic {
 		return kgo.ManualPartitioner().ForTopic(topic)
 	}
-	return p.keyed.ForTopic(topic)
+	p.lane.mu.Lock()
+	defer p.lane.mu.Unlock()
+	pinned := 1
+	if w := p.lane.writers[topic]; w != nil {
+		pinned = int(w.identity.Partitions)
+	}
+	return pinnedPartitioner{p.keyed.ForTopic(topic), pinned}
+}
+
+type pinnedPartitioner struct {
+	kgo.TopicPartitioner
+	partitions int
+}
+
+func (p pinnedPartitioner) Partition(r *kgo.Record, n int) int {
+	return p.TopicPartitioner.Partition(r, min(n, p.partitions))
 }

@@ -35,6 +35,7 @@ type Lane struct {
 	limits  map[string]int32   // bytes of a batch, by topic
 	wake    chan struct{}
 	closing bool
+	tried   bool  // the last transaction was of a quarantined collection: the queue is next
 	err     error // once the lane is spent
 }
 
@@ -101,10 +102,11 @@ func (l *Lane) next() (batches []*staged, alone *Writer, done bool) {
 	l.mu.Lock()
 	w, wait := l.due(time.Now())
 	switch {
-	case w != nil:
-		batches, alone = w.held, w
+	case w != nil && (len(l.queue) == 0 || !l.tried):
+		batches, alone, l.tried = w.held, w, true
 	case len(l.queue) > 0:
 		batches, l.queue = cut(l.queue)
+		l.tried = false
 	case l.closing:
 		done = true
 	}

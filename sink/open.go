@@ -29,9 +29,12 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	l.mu.Unlock()
 	id, err := l.prepare(ctx, c, topic)
 	var stop *connector.StopError
+	var refused *TopicError
 	switch {
 	case err == nil:
-	case !errors.As(err, &stop) && refusal(err):
+	case errors.As(err, &stop), errors.As(err, &refused):
+		return nil, err
+	case refusal(err):
 		return nil, &TopicError{Topic: topic, Err: err}
 	default:
 		return nil, err
@@ -49,7 +52,7 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	l.writers[topic], l.limits[topic] = w, limit
 	err = l.err
 	l.mu.Unlock()
-	if err == nil && !c.Known {
+	if err == nil && c.Memory.State.Trailing == connector.Beginning {
 		err = w.clean(ctx)
 	}
 	return w, err
@@ -116,8 +119,12 @@ func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.
 	return nil
 }
 
+// cleanPiece is how many entries a batch drops, so that it is no more than a page's.
+const cleanPiece = 5000
+
 // clean drops what is left of the ledger of a collection that begins anew: with it,
-// nothing that it knows would be published again.
+// nothing that it knows would be published again. A collection that has entries and was
+// never read to its first commit is one whose cleaning was interrupted.
 func (w *Writer) clean(ctx context.Context) error {
 	b := &connector.Batch{State: w.memory.State}
 	for id, e := range w.memory.Ledger.All() {
@@ -126,10 +133,15 @@ func (w *Writer) clean(ctx context.Context) error {
 	for id, d := range w.memory.Doubts {
 		b.Doubts = append(b.Doubts, connector.DoubtChange{ID: id, Old: d, Had: true, Drop: true})
 	}
-	if len(b.Entries)+len(b.Doubts) == 0 {
-		return nil
-	}
-	b.State.Seq++
 	w.memory.Apply(b)
-	return w.Stage(ctx, b)
+	for len(b.Entries)+len(b.Doubts) > 0 {
+		entries, doubts := min(cleanPiece, len(b.Entries)), min(cleanPiece, len(b.Doubts))
+		w.memory.State.Seq++
+		piece := &connector.Batch{Entries: b.Entries[:entries], Doubts: b.Doubts[:doubts], State: w.memory.State}
+		b.Entries, b.Doubts = b.Entries[entries:], b.Doubts[doubts:]
+		if err := w.Stage(ctx, piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -98,6 +98,10 @@ func (l *Lane) quarantine(batches []*staged, alone *Writer, failed map[string]er
 		}
 		l.queue = rest
 	}
+	// In the same breath: what is staged from now on comes behind what is held.
+	for topic := range failed {
+		l.writers[topic].suspect = l.suspects.add(topic)
+	}
 	l.mu.Unlock()
 	for topic, err := range failed {
 		l.mu.Lock()
@@ -105,7 +109,6 @@ func (l *Lane) quarantine(batches []*staged, alone *Writer, failed map[string]er
 		l.mu.Unlock()
 		stop := l.gone(w, err)
 		l.mu.Lock()
-		w.suspect = l.suspects.add(topic)
 		if stop != nil {
 			w.stopped = stop
 			w.held, w.staged, w.bytes = nil, 0, 0

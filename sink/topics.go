@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -151,7 +152,15 @@ func scan(ctx context.Context, cl *kgo.Client, id offsets.Identity, first bool) 
 			continue
 		}
 		tail := offsets.NewTail(cl, id.Topic, p)
+		moved, at := time.Now(), tail.Next
 		for tail.Next < end && !(first && found) {
+			if tail.Next != at {
+				moved, at = time.Now(), tail.Next
+			}
+			if time.Since(moved) > stall {
+				return found, seq, &TopicError{Topic: id.Topic, Err: fmt.Errorf("reading partition %d makes no progress at offset %d of %d: "+
+					"a transaction of another producer hangs there; find it with kafka-transactions.sh find-hanging and end it with its abort", p, tail.Next, end)}
+			}
 			err := tail.Fetch(ctx, func(r *kgo.Record) error {
 				found = true
 				seq = max(seq, batchNumber(r))

@@ -83,10 +83,12 @@ func (w *Writer) Stage(ctx context.Context, b *connector.Batch) error {
 	var size int
 	s.records, size = w.encoder.Records(s.records, b)
 	s.bytes += size
-	if state := s.records[len(s.records)-1]; len(state.Key)+len(state.Value)+overhead > w.lane.stateLimit {
-		return &connector.StopError{
-			What:   fmt.Sprintf("the state of %s is %d bytes long, more than the offsets topic takes", w.name, len(state.Value)),
-			Remedy: "raise max.message.bytes of the offsets topic",
+	for _, r := range s.records[len(b.Changes):] {
+		if n := len(r.Key) + len(r.Value) + overhead; n > w.lane.stateLimit {
+			return &connector.StopError{
+				What:   fmt.Sprintf("a record of the state of %s is %d bytes long, more than the offsets topic takes (%.60s…)", w.name, n, r.Key),
+				Remedy: "raise max.message.bytes of the offsets topic",
+			}
 		}
 	}
 	return w.enqueue(ctx, s)

@@ -94,7 +94,9 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	var stuck []string
 	if f.untilCaughtUp {
 		helpers.Go(func() {
-			stuck = e.awaitCaughtUp(ctx)
+			if stuck = e.awaitCaughtUp(ctx); ctx.Err() != nil {
+				stuck = []string{"told to stop before every collection had caught up"}
+			}
 			cancel()
 		})
 	}

@@ -79,6 +79,16 @@ func (r *rig) addPartitions(topic string, set int) {
 	if resp, err := r.admin().UpdatePartitions(r.context(), set, topic); err != nil || resp.Error() != nil {
 		r.t.Fatal(err, resp.Error())
 	}
+	// The broker answers before its own metadata tells of them.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		topics, err := r.admin().ListTopics(r.context(), topic)
+		if err == nil && len(topics[topic].Partitions) == set {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("topic %s has no %d partitions: %v", topic, set, err)
+		}
+	}
 }
 
 // seed has the connector read the API to its end, and ends it.

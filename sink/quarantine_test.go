@@ -1,0 +1,108 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/connector"
+)
+
+// A record that is produced again long after its first try is not too old for it.
+func TestATopicThatRefusesForLongDoesNotSpendItsLane(t *testing.T) {
+	k := newKafka(t)
+	good, bad := newFeed("good"), newFeed("bad")
+	good.next.Store(3)
+	bad.next.Store(3)
+	cfg := k.config("a", "1") // DeliveryTimeout 2 s
+	l := k.live(cfg, both(good, bad))
+	await(t, "both run", func() bool { return k.holds(good.topic(), 3)() && k.holds(bad.topic(), 3)() })
+	h := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: bad.topic(), Err: kerr.TopicAuthorizationFailed, Count: -1})
+	bad.next.Store(6)
+	before := good.opened.Load()
+	time.Sleep(6 * time.Second) // three delivery timeouts
+	if good.opened.Load() != before {
+		t.Errorf("the lane was spent %d times though the refusal is clean", good.opened.Load()-before)
+	}
+	h.Remove()
+	await(t, "the bad one recovers", k.holds(bad.topic(), 6))
+	if err := l.end(); err != nil {
+		t.Fatal(err)
+	}
+	k.check(bad.topic(), 6)
+}
+
+func TestManyTopicsThatTimeOutDoNotStarveTheOthers(t *testing.T) {
+	k := newKafka(t)
+	good := newFeed("good")
+	feeds := []*feed{good}
+	good.next.Store(3)
+	const n = 6
+	for i := range n {
+		f := newFeed(fmt.Sprint("bad", i))
+		f.next.Store(3)
+		feeds = append(feeds, f)
+	}
+	cfg := k.config("a", "1")
+	cfg.TransactionTimeout = 20 * time.Second
+	l := k.live(cfg, both(feeds...))
+	await(t, "all run", func() bool {
+		for _, f := range feeds {
+			if f.opened.Load() == 0 || !k.holds(f.topic(), 3)() {
+				return false
+			}
+		}
+		return true
+	})
+	for _, f := range feeds[1:] {
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: f.topic(), Err: kerr.NotEnoughReplicas, Count: -1})
+		f.next.Store(4)
+	}
+	time.Sleep(6 * time.Second) // until each is quarantined
+	began := time.Now()
+	good.next.Store(4)
+	await(t, "the good one goes on", k.holds(good.topic(), 4))
+	took := time.Since(began)
+	t.Logf("the good one waited %s beside %d that time out after 2 s", took.Round(time.Millisecond), n)
+	if took > 10*time.Second {
+		t.Errorf("it waited %s: for more than one try of the others", took)
+	}
+	if err := l.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsStagedDuringAQuarantineComesBehindWhatIsHeld(t *testing.T) {
+	m := connector.NewMetrics(prometheus.NewRegistry())
+	hits := 0
+	const n = 20000
+	for range n {
+		l := newLane(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m}, 0, &suspects{})
+		w := &Writer{lane: l, topic: "t", m: m.Collection("s", "c"), changed: make(chan struct{}), staged: 1}
+		l.writers["t"] = w
+		first, second := &staged{w: w}, &staged{w: w}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := w.enqueue(context.Background(), second); err != nil {
+				t.Error(err)
+			}
+		}()
+		l.quarantine([]*staged{first}, nil, map[string]error{"t": kerr.TopicAuthorizationFailed})
+		<-done
+		if len(l.queue) == 1 && len(w.held) == 1 {
+			hits++ // second will be committed before first
+		}
+	}
+	if hits > 0 {
+		t.Errorf("a later batch overtook %d times in %d", hits, n)
+	}
+}
