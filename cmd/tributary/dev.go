@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -75,10 +74,10 @@ func (d *devKafka) print(ctx context.Context, w io.Writer, paint painter) error 
 	}
 }
 
-// A painter writes changes for people, in colour where there is a terminal.
+// A painter writes changes for people, one a line, in colour where there is a terminal.
 type painter struct {
 	color bool
-	width int // of a value, in characters
+	width int // of a line in characters; 0: as long as it is
 }
 
 // newPainter paints for w.
@@ -87,38 +86,28 @@ func newPainter(w io.Writer) painter {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return painter{}
 	}
-	p := painter{color: os.Getenv("NO_COLOR") == "", width: 80}
+	p := painter{color: os.Getenv("NO_COLOR") == "", width: 120}
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		p.width = max(20, width-40)
+		p.width = max(60, width)
 	}
 	return p
 }
 
+// change returns when, where, what, which and the value.
 func (p painter) change(r *kgo.Record) string {
-	value, verb, color := string(r.Value), "upsert", "32"
+	verb, color := "upsert", "32"
 	if r.Value == nil {
-		value, verb, color = "", "delete", "31"
+		verb, color = "delete", "31"
 	}
-	if v := []rune(value); p.width > 0 && len(v) > p.width {
-		value = string(v[:p.width-1]) + "…"
-	}
-	value = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return ' '
+	when, where := r.Timestamp.Format("15:04:05.000"), fmt.Sprintf("%-20s", r.Topic)
+	rest := fmt.Sprintf("%6s  %s", oneLine(r.Key), oneLine(r.Value))
+	if line := []rune(rest); p.width > 0 {
+		if room := p.width - len(when) - len([]rune(where)) - len(verb) - 4; len(line) > room {
+			rest = string(line[:max(1, room-1)]) + "…"
 		}
-		return c
-	}, value)
+	}
 	if p.color {
-		verb = "\x1b[" + color + "m" + verb + "\x1b[0m"
+		when, verb = "\x1b[2m"+when+"\x1b[0m", "\x1b["+color+"m"+verb+"\x1b[0m"
 	}
-	return fmt.Sprintf("%s %s %s %s", r.Topic, verb, printable(r.Key), value)
-}
-
-func printable(key []byte) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, string(key))
+	return when + " " + where + " " + verb + " " + rest
 }
