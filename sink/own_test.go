@@ -179,6 +179,7 @@ func both(feeds ...*feed) func(context.Context, *Lane) error {
 // Another producer's open transaction below our commit holds the last stable offset
 // back: a restore that stopped there would find no state, and publish all again.
 func TestAnOpenTransactionOfAStrangerDoesNotHideOurState(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	f := newFeed("people")
 	f.next.Store(1)
@@ -260,6 +261,7 @@ func TestALaneOfAnotherLayoutIsRefused(t *testing.T) {
 // A produce that is neither answered nor refused holds its lane until the watchdog
 // bites. The topic it hung at is tried alone from then on.
 func TestAProduceThatHangsIsGivenUpByForce(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t, kfake.NumBrokers(2))
 	good, bad := newFeed("good"), newFeed("bad")
 	for topic, node := range map[string]int32{"crm.offsets": 0, good.topic(): 0, bad.topic(): 1} {

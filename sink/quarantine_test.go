@@ -18,6 +18,7 @@ import (
 
 // A record that is produced again long after its first try is not too old for it.
 func TestATopicThatRefusesForLongDoesNotSpendItsLane(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	good, bad := newFeed("good"), newFeed("bad")
 	good.next.Store(3)
@@ -41,6 +42,7 @@ func TestATopicThatRefusesForLongDoesNotSpendItsLane(t *testing.T) {
 }
 
 func TestManyTopicsThatTimeOutDoNotStarveTheOthers(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	good := newFeed("good")
 	feeds := []*feed{good}

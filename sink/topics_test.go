@@ -18,6 +18,7 @@ import (
 )
 
 func TestALookThatIsNotAnsweredAtFirstFencesNobody(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	f := newFeed("people")
 	f.next.Store(3)
@@ -41,6 +42,7 @@ func TestALookThatIsNotAnsweredAtFirstFencesNobody(t *testing.T) {
 }
 
 func TestPartitionsThatAreAddedWhileItRunsMoveNoKey(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	step := make(chan int)
 	done := make(chan error)
@@ -96,6 +98,7 @@ func TestPartitionsThatAreAddedWhileItRunsMoveNoKey(t *testing.T) {
 }
 
 func TestTheRightToDescribeConfigsMayBeWithheld(t *testing.T) {
+	t.Parallel()
 	allow := func(r kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: r, Name: name, Pattern: kmsg.ACLResourcePatternTypePrefixed, Operation: op, Allow: true}
 	}
