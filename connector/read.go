@@ -25,9 +25,13 @@ func (r *Reader) read(ctx context.Context, from, to Instant, head bool) (whole b
 		if err != nil {
 			return false, err
 		}
+		end := p.Last || cut || len(p.Records) == 0
+		if next := newest(rows).Floor(r.set.Tick); !end && next > a && next < to {
+			r.ahead(ctx, Query{From: next, To: q.To, Page: 1})
+		}
 		shown, last := r.take(rows, p.Date)
 		switch next := last.Floor(r.set.Tick); {
-		case p.Last || cut || len(p.Records) == 0:
+		case end:
 			a = to
 		case next > a:
 			a = next
@@ -51,6 +55,15 @@ func (r *Reader) read(ctx context.Context, from, to Instant, head bool) (whole b
 	return whole, nil
 }
 
+// newest returns the newest instant of rows.
+func newest(rows []Record) Instant {
+	at := Beginning
+	for i := range rows {
+		at = max(at, rows[i].Instant)
+	}
+	return at
+}
+
 // take diffs the rows of a page. It returns the newest of them that is not past the
 // horizon, in the source's own words, and the instant of the newest.
 func (r *Reader) take(rows []Record, date Instant) (shown Cursor, last Instant) {
@@ -67,123 +80,6 @@ func (r *Reader) take(rows []Record, date Instant) (shown Cursor, last Instant) 
 	return shown, last
 }
 
-// maxPasses ends a drain of a tie that does not change and whose records are not shown
-// all the same. maxAnew is how often a drain begins anew before it is put off.
-const (
-	maxPasses = 400
-	maxAnew   = 5
-)
-
-// drain reads a tie: a page that does not leave one tick of the bound. Asking again
-// from the tick would show the same page for ever, so the tick is read by page
-// number, in passes, since the order within it may differ from request to request. It
-// is whole when a pass counts as many records as the pass before, there are exactly
-// as many ids, and each was shown by two passes. A count that changes, or more ids
-// than it, means that a record came or left meanwhile: what slipped between two pages
-// is met by beginning anew.
-//
-// A large tie that is being written to changes with every pass. Then it has not come to
-// rest: the reading goes on behind it, so that it does not hold up all that is newer,
-// and the cursor stays before it until a later pull has drained it.
-func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Cursor, rested bool, _ error) {
-	if !r.set.Paged {
-		return shown, false, &StopError{
-			What:   fmt.Sprintf("more records than one page holds share the tick %s and the source cannot page within it", tick),
-			Remedy: "ask for larger pages, or name the page parameter (`page.param`) if the API has one",
-		}
-	}
-	times := map[string]int{}
-	before, anew := -1, -1
-	for range maxPasses {
-		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
-		if err != nil {
-			return shown, false, err
-		}
-		for id := range ids {
-			times[id]++
-		}
-		if count != before || len(times) > count {
-			times = ids
-			anew++
-		}
-		before = count
-		if whole || (len(times) == count && shownTwice(times)) {
-			// Behind the tick, or an idle poll would drain it for ever.
-			if end := tick.Add(r.tick()); end <= r.horizon(date) {
-				shown = Cursor{Text: end.String(), Instant: end}
-			}
-			return shown, true, nil
-		}
-		if anew >= maxAnew {
-			r.env.Log.Warn("a tie is being written to and does not come to rest: reading on behind it, the cursor stays", "tick", tick, "records", count)
-			return shown, false, nil
-		}
-	}
-	return shown, false, &StopError{
-		What:   fmt.Sprintf("the API does not show all of the %d records of the tick %s in %d passes, although their number does not change", before, tick, maxPasses),
-		Remedy: "check `page.param` against the API's documentation; a larger `page.size` helps",
-	}
-}
-
-func shownTwice(times map[string]int) bool {
-	for _, n := range times {
-		if n < 2 {
-			return false
-		}
-	}
-	return true
-}
-
-// pass reads the tick by page number once. It returns the ids of the tick with one
-// showing each, how many records there are by the source's own count or else by
-// rows, whether one page showed all of it (then no second pass is needed), and the
-// Date of its last page.
-func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map[string]int, count int, whole bool, date Instant, err error) {
-	ids = map[string]int{}
-	end, total, unfit := tick.Add(r.tick()), -1, 0
-	for number := 1; ; number++ {
-		q := Query{From: tick, To: end, Page: number, Count: true}
-		p, err := r.fetch(ctx, q)
-		if err != nil {
-			return nil, 0, false, 0, err
-		}
-		rows, cut, err := r.admit(&p, q)
-		if err != nil {
-			return nil, 0, false, 0, err
-		}
-		if !cut {
-			unfit += len(p.Records) - len(rows)
-		}
-		inside, beyond := rows[:0], false
-		for _, rec := range rows {
-			switch {
-			case rec.Instant >= end:
-				beyond = true
-			case rec.Instant >= tick:
-				inside = append(inside, rec)
-				ids[rec.ID] = 1
-			}
-		}
-		newest, _ := r.take(inside, p.Date)
-		if err := r.stage(ctx); err != nil {
-			return nil, 0, false, 0, err
-		}
-		if newest.Instant > shown.Instant {
-			*shown = newest
-		}
-		count += len(inside)
-		if p.Total >= 0 && !beyond {
-			total = p.Total
-		}
-		if p.Last || cut || beyond || len(p.Records) == 0 {
-			if total >= 0 && !beyond && !cut {
-				count = max(total-unfit, 0)
-			}
-			return ids, count, number == 1 && p.Last && count == len(ids), p.Date, nil
-		}
-	}
-}
-
 // admit checks a page against the contract of a source and returns the records that
 // can be diffed: not the bad ones, and none younger than settle. cut says that there
 // were such, so that the reading has come to its end.
@@ -194,7 +90,7 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 		return nil, false, err
 	}
 	rows = p.Records[:0:len(p.Records)]
-	newest := Beginning
+	top := Beginning
 	for _, rec := range p.Records {
 		if rec.Bad = r.unfit(rec); rec.Bad != "" {
 			if err := r.bad(rec); err != nil {
@@ -202,7 +98,7 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 			}
 			continue
 		}
-		newest = max(newest, rec.Instant)
+		top = max(top, rec.Instant)
 		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
 			cut = true
 			continue
@@ -210,7 +106,7 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 		rows = append(rows, rec)
 	}
 	if r.env.Page != nil {
-		r.env.Page(len(p.Records), newest, p.Date)
+		r.env.Page(len(p.Records), top, p.Date)
 	}
 	return rows, cut, nil
 }

@@ -16,6 +16,9 @@ type Env struct {
 	// Random returns a number from 0 up to 1.
 	Random func() float64
 	Log    *slog.Logger
+	// Go runs a request that is sent ahead, beside what its reader does meanwhile; nil:
+	// nothing is sent ahead.
+	Go func(func())
 	// GiveUp is after how many refusals in a row (401 and other 4xx) a collection
 	// stops; 0: never, it tries on slowly until a person has mended the cause.
 	GiveUp int
@@ -46,7 +49,8 @@ type Reader struct {
 	seen  Instant // of the first answer of the last head reading that came to its end
 	// quiet is until when probes wait after one that showed nothing.
 	quiet   Instant
-	changed bool // this pull published something
+	changed bool   // this pull published something
+	sent    *ahead // a request that was sent ahead
 }
 
 // NewReader goes on from mem, which is the reader's from now on.
@@ -77,6 +81,7 @@ func (r *Reader) Memory() *Memory { return r.mem }
 // Pull reads what is new until the source has no more, then what the past owes: the
 // trailing pass, and doubts that are due. It returns when all of it is committed.
 func (r *Reader) Pull(ctx context.Context) error {
+	defer r.recall()
 	if err := r.begin(ctx); err != nil {
 		return err
 	}

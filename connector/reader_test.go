@@ -145,6 +145,9 @@ func simEnv(s *sim) Env {
 	e := simEnvOf(s)
 	e.Sleep = func(_ context.Context, d time.Duration) error { s.step(d / 100); return nil }
 	e.Random = s.rnd.Float64
+	if s.p.ahead {
+		e.Go = func(send func()) { send() } // before the page at hand is diffed
+	}
 	return e
 }
 
@@ -309,6 +312,7 @@ func drawParams(r *rand.Rand) simParams {
 	if r.IntN(3) == 0 {
 		p.bulk = 1 + r.IntN(3*p.size)
 	}
+	p.ahead = r.IntN(2) == 0
 	if r.IntN(8) == 0 {
 		p.settle = pick(time.Second, 3*time.Second)
 	}

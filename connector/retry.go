@@ -26,7 +26,7 @@ const loud = 3
 // now and then is never caught up.
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	for attempt := 1; ; attempt++ {
-		p, err := r.src.Fetch(ctx, q)
+		p, err := r.ask(ctx, q)
 		if err == nil {
 			if attempt >= loud {
 				r.env.Log.Info("request succeeded again", "attempts", attempt)

@@ -30,6 +30,7 @@ type simParams struct {
 	depth                int // batches staged before one is committed
 	settle               time.Duration
 	overlap              time.Duration
+	ahead                bool // requests are sent ahead
 }
 
 func (p simParams) lookback() time.Duration {

@@ -195,6 +195,7 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 	}
 	env := connector.Env{
 		Now: time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
+		Go:   func(send func()) { go send() }, // the reader waits for it
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
 	}
 	return connector.NewReader(set, src, w, w.Memory(), env, c.m)

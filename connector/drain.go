@@ -1,0 +1,127 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+)
+
+// maxPasses ends a drain of a tie that does not change and whose records are not shown
+// all the same. maxAnew is how often a drain begins anew before it is put off.
+const (
+	maxPasses = 400
+	maxAnew   = 5
+)
+
+// drain reads a tie: a page that does not leave one tick of the bound. Asking again
+// from the tick would show the same page for ever, so the tick is read by page
+// number, in passes, since the order within it may differ from request to request. It
+// is whole when a pass counts as many records as the pass before, there are exactly
+// as many ids, and each was shown by two passes. A count that changes, or more ids
+// than it, means that a record came or left meanwhile: what slipped between two pages
+// is met by beginning anew.
+//
+// A large tie that is being written to changes with every pass. Then it has not come to
+// rest: the reading goes on behind it, so that it does not hold up all that is newer,
+// and the cursor stays before it until a later pull has drained it.
+func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Cursor, rested bool, _ error) {
+	if !r.set.Paged {
+		return shown, false, &StopError{
+			What:   fmt.Sprintf("more records than one page holds share the tick %s and the source cannot page within it", tick),
+			Remedy: "ask for larger pages, or name the page parameter (`page.param`) if the API has one",
+		}
+	}
+	times := map[string]int{}
+	before, anew := -1, -1
+	for range maxPasses {
+		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
+		if err != nil {
+			return shown, false, err
+		}
+		for id := range ids {
+			times[id]++
+		}
+		if count != before || len(times) > count {
+			times = ids
+			anew++
+		}
+		before = count
+		if whole || (len(times) == count && shownTwice(times)) {
+			// Behind the tick, or an idle poll would drain it for ever.
+			if end := tick.Add(r.tick()); end <= r.horizon(date) {
+				shown = Cursor{Text: end.String(), Instant: end}
+			}
+			return shown, true, nil
+		}
+		if anew >= maxAnew {
+			r.env.Log.Warn("a tie is being written to and does not come to rest: reading on behind it, the cursor stays", "tick", tick, "records", count)
+			return shown, false, nil
+		}
+	}
+	return shown, false, &StopError{
+		What:   fmt.Sprintf("the API does not show all of the %d records of the tick %s in %d passes, although their number does not change", before, tick, maxPasses),
+		Remedy: "check `page.param` against the API's documentation; a larger `page.size` helps",
+	}
+}
+
+func shownTwice(times map[string]int) bool {
+	for _, n := range times {
+		if n < 2 {
+			return false
+		}
+	}
+	return true
+}
+
+// pass reads the tick by page number once. It returns the ids of the tick with one
+// showing each, how many records there are by the source's own count or else by
+// rows, whether one page showed all of it (then no second pass is needed), and the
+// Date of its last page.
+func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map[string]int, count int, whole bool, date Instant, err error) {
+	ids = map[string]int{}
+	end, total, unfit := tick.Add(r.tick()), -1, 0
+	for number := 1; ; number++ {
+		q := Query{From: tick, To: end, Page: number, Count: true}
+		p, err := r.fetch(ctx, q)
+		if err != nil {
+			return nil, 0, false, 0, err
+		}
+		rows, cut, err := r.admit(&p, q)
+		if err != nil {
+			return nil, 0, false, 0, err
+		}
+		if !cut {
+			unfit += len(p.Records) - len(rows)
+		}
+		inside, beyond := rows[:0], false
+		for _, rec := range rows {
+			switch {
+			case rec.Instant >= end:
+				beyond = true
+			case rec.Instant >= tick:
+				inside = append(inside, rec)
+				ids[rec.ID] = 1
+			}
+		}
+		last := p.Last || cut || beyond || len(p.Records) == 0
+		if !last {
+			r.ahead(ctx, Query{From: tick, To: end, Page: number + 1, Count: true})
+		}
+		best, _ := r.take(inside, p.Date)
+		if err := r.stage(ctx); err != nil {
+			return nil, 0, false, 0, err
+		}
+		if best.Instant > shown.Instant {
+			*shown = best
+		}
+		count += len(inside)
+		if p.Total >= 0 && !beyond {
+			total = p.Total
+		}
+		if last {
+			if total >= 0 && !beyond && !cut {
+				count = max(total-unfit, 0)
+			}
+			return ids, count, number == 1 && p.Last && count == len(ids), p.Date, nil
+		}
+	}
+}
