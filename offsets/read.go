@@ -41,6 +41,9 @@ func NewTail(cl *kgo.Client, topic string, partition int32) *Tail {
 // read so far is to be forgotten.
 var ErrTruncated = errors.New("the log was cut below the position read")
 
+// fetchBytes bounds an answer, compressed: decoded it is many times larger.
+const fetchBytes = 1 << 20
+
 // fetchWait is how long a broker may hold a fetch back that has nothing to answer.
 const fetchWait = 250 * time.Millisecond
 
@@ -120,12 +123,12 @@ func (t *Tail) request(ctx context.Context) (*kmsg.FetchResponseTopicPartition, 
 		return nil, kerr.LeaderNotAvailable
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(fetchWait.Milliseconds()), 1, 32<<20
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(fetchWait.Milliseconds()), 1, fetchBytes
 	req.IsolationLevel, req.SessionEpoch = 1, -1 // read_committed, no fetch session
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = t.topic, t.id
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes = t.partition, t.Next, 16<<20
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes = t.partition, t.Next, fetchBytes
 	topic.Partitions = append(topic.Partitions, part)
 	req.Topics = append(req.Topics, topic)
 	kresp, err := t.cl.Broker(int(t.leader)).RetriableRequest(ctx, req)
