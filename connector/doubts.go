@@ -58,14 +58,27 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 		return nil
 	}
 	for part := range slices.Chunk(due, r.set.Probe-1) {
-		ids := slices.Clone(part)
-		if beside, ok := r.mem.Ledger.Live(r.env.Random(), r.isDoubted); ok {
-			ids = append(ids, beside)
+		if quiet, err := r.probeAll(ctx, part); err != nil || quiet {
+			return err
 		}
-		q := Query{From: Beginning, To: Forever, Page: 1, IDs: ids}
+	}
+	return nil
+}
+
+// probeAll asks for ids until each is judged. APIs cut a page down in silence, this one
+// too: what an answer does not show is asked for again, beside one that it showed, until
+// an answer shows nothing more of it, or says that it is the last. Only then it is
+// absent. quiet says that an answer showed nothing at all.
+func (r *Reader) probeAll(ctx context.Context, ids []string) (quiet bool, err error) {
+	beside, _ := r.mem.Ledger.Live(r.env.Random(), r.isDoubted)
+	for len(ids) > 0 {
+		q := Query{From: Beginning, To: Forever, Page: 1, IDs: slices.Clone(ids)}
+		if beside != "" {
+			q.IDs = append(q.IDs, beside)
+		}
 		p, err := r.fetch(ctx, q)
 		if err != nil {
-			return err
+			return false, err
 		}
 		shown := make(map[string]bool, len(p.Records))
 		for i := range p.Records {
@@ -73,18 +86,30 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 		}
 		rows, _, err := r.admit(&p, q)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(shown) == 0 {
 			r.quiet = p.Date.Add(r.set.Lookback)
-			return nil
+			return true, nil
 		}
-		r.judge(part, rows, shown, p.Date)
+		var met, missing []string
+		for _, id := range ids {
+			if shown[id] {
+				met, beside = append(met, id), id
+			} else {
+				missing = append(missing, id)
+			}
+		}
+		if p.Last || len(met) == 0 {
+			met, missing = ids, nil
+		}
+		r.judge(met, rows, shown, p.Date)
 		if err := r.stage(ctx); err != nil {
-			return err
+			return false, err
 		}
+		ids = missing
 	}
-	return nil
+	return false, nil
 }
 
 func (r *Reader) isDoubted(id string) bool { _, ok := r.mem.Doubts[id]; return ok }

@@ -12,6 +12,10 @@ const (
 	maxAnew   = 5
 )
 
+// endlessRows is how many rows more than its ids a pass may show: in an unstable order it
+// shows some of them again, but not the same for ever.
+const endlessRows = 1000
+
 // drain reads a tie: a page that does not leave one tick of the bound. Asking again
 // from the tick would show the same page for ever, so the tick is read by page
 // number, in passes, since the order within it may differ from request to request. It
@@ -116,6 +120,12 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 		count += len(inside)
 		if p.Total >= 0 && !beyond {
 			total = p.Total
+		}
+		if !last && count > 4*len(ids)+endlessRows {
+			return nil, 0, false, 0, &StopError{
+				What:   fmt.Sprintf("%d rows of the tick %s were shown by %d pages and only %d ids: the API ignores the number of the page", count, tick, number, len(ids)),
+				Remedy: "check `page.param` against the API's documentation, or leave it out if the API cannot page",
+			}
 		}
 		if last {
 			if total >= 0 && !beyond && !cut {

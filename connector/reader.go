@@ -20,7 +20,8 @@ type Env struct {
 	// nothing is sent ahead.
 	Go func(func())
 	// GiveUp is after how many refusals in a row (401 and other 4xx) a collection
-	// stops; 0: never, it tries on slowly until a person has mended the cause.
+	// stops, and after four times as many refused bodies; 0: never, it tries on slowly
+	// until a person has mended the cause.
 	GiveUp int
 	// Page is told of every page read, and CaughtUp of every head reading that came to
 	// its end with everything of it committed; both may be nil.

@@ -47,7 +47,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			return Page{}, &StopError{What: err.Error(), Remedy: "this is not a matter of trying again: mend the config, or report it"}
 		}
 		r.m.LastError.Set(seconds(r.env.Now()))
-		if r.env.GiveUp > 0 && attempt >= r.env.GiveUp && refused(again.Reason) {
+		if r.givesUp(again.Reason, attempt) {
 			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
 		}
 		if again.Reason == RetryUnauthorized {
@@ -55,7 +55,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		} else {
 			r.m.SetState(StateBackoff)
 		}
-		wait := backoff(again, attempt, r.env.Random())
+		wait := backoff(again, attempt, r.env.Random(), r.env.GiveUp == 0)
 		level := slog.LevelInfo
 		if attempt >= loud {
 			level = slog.LevelWarn
@@ -68,13 +68,27 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	}
 }
 
+// givesUp says whether a reader that is to give up does so now: soon at what a person
+// must mend, and later at bodies that are refused again and again, since a proxy may
+// spoil one.
+func (r *Reader) givesUp(why RetryReason, attempt int) bool {
+	switch {
+	case r.env.GiveUp == 0:
+		return false
+	case refused(why):
+		return attempt >= r.env.GiveUp
+	default:
+		return why == RetryBody && attempt >= 4*r.env.GiveUp
+	}
+}
+
 func refused(why RetryReason) bool { return why == RetryUnauthorized || why == RetryRefused }
 
 // backoff returns how long to wait: what the server asked for at the least, and some
-// more by chance.
-func backoff(e *RetryError, attempt int, random float64) time.Duration {
+// more by chance. Patient is who has a person to wait for.
+func backoff(e *RetryError, attempt int, random float64, patient bool) time.Duration {
 	low, high := backoffMin, backoffMax
-	if refused(e.Reason) {
+	if refused(e.Reason) && patient {
 		low, high = refusedMin, refusedMax
 	}
 	if e.After > 0 {

@@ -24,7 +24,7 @@ func TestHowLongARequestIsWaitedForIsNeverAHotLoop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.err.Err = errors.New("x")
-			low, high := backoff(&c.err, c.attempt, 0), backoff(&c.err, c.attempt, 0.999999)
+			low, high := backoff(&c.err, c.attempt, 0, true), backoff(&c.err, c.attempt, 0.999999, true)
 			if low < c.low || high > c.high || low > high {
 				t.Errorf("waits %s to %s, want %s to %s", low, high, c.low, c.high)
 			}

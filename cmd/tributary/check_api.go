@@ -40,6 +40,11 @@ func (r *checkReport) collection(ctx context.Context, c CollectionConfig) {
 			"the bound may be exclusive: `cursor.from` must be an inclusive one (gte)")
 		return
 	}
+	if at := second.Records[0].Instant; at.Floor(c.Settings.Tick) > bound.From {
+		r.fail(what, fmt.Sprintf("asked from %s, of which it has shown a record, the API begins with %s", from, at),
+			"the bound seems to be exclusive, which loses records that share an instant: `cursor.from` must be an inclusive one (gte). If the API is being written to, check again")
+		return
+	}
 	r.ok(what, "%d records on a page in %s, from %s to %s; bound and order honoured", len(page.Records), time.Since(began).Round(time.Millisecond),
 		page.Records[0].Instant, page.Records[len(page.Records)-1].Instant)
 }
@@ -81,7 +86,12 @@ func (r *checkReport) records(what string, c CollectionConfig, p connector.Page)
 	ids := map[string]bool{}
 	for _, rec := range p.Records {
 		if rec.Bad != "" {
-			r.fail(what, fmt.Sprintf("record %q cannot be published: %s", rec.ID, rec.Bad), "check `id` and `cursor.field`, or set `on_bad_record: skip`")
+			found := fmt.Sprintf("record %q cannot be published: %s", rec.ID, rec.Bad)
+			if c.Settings.OnBadRecord == connector.SkipBadRecord {
+				r.note(what, found, "it is passed over, as `on_bad_record: skip` says")
+			} else {
+				r.fail(what, found, "check `id` and `cursor.field`, or set `on_bad_record: skip`")
+			}
 			return
 		}
 		if ids[rec.ID] {

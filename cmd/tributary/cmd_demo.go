@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -46,7 +47,7 @@ of order, nothing torn, nothing lost. The demo ends with 0 only if it finds noth
 		},
 	}
 	cmd.Flags().DurationVar(&length, "for", 0, "end after this `TIME`; 0: at Ctrl-C")
-	cmd.Flags().DurationVar(&restart, "restart-every", 5*time.Second, "restart or replace the connector this often")
+	cmd.Flags().DurationVar(&restart, "restart-every", 5*time.Second, "restart or replace the connector this often; 0: never")
 	cmd.Flags().Float64Var(&rate, "rate", 20, "writes a second at the API")
 	return cmd
 }
@@ -102,6 +103,9 @@ func runDemo(ctx, ending context.Context, a *app, rate float64, restart time.Dur
 		return err
 	}
 	d := &demo{a: a, api: api, cfg: cfg, screen: newScreen(a.stderr)}
+	if restart <= 0 {
+		restart = math.MaxInt64 // never
+	}
 	if d.kafka, err = startDev(cfg); err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ of that name.`,
 	cmd.Flags().StringVar(&from, "from", "", "begin at this `INSTANT` (RFC 3339) instead of the beginning")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if most < 0 {
+			return &exitError{code: exitUsage, err: errors.New("--number wants a number from 0")}
+		}
 		at := connector.Beginning
 		if from != "" {
 			var err error
@@ -125,7 +128,7 @@ func printPage(a *app, p connector.Page, most int, asJSON bool) error {
 		if r.Bad != "" {
 			note = " (cannot be published: " + r.Bad + ")"
 		}
-		fmt.Fprintf(a.stdout, "%s  %s%s  %s\n", r.Instant, r.ID, note, oneLine(r.Value))
+		fmt.Fprintf(a.stdout, "%s  %s%s  %s\n", r.Instant, oneLine([]byte(r.ID)), note, oneLine(r.Value))
 	}
 	follows := "more may follow"
 	if p.Last {

@@ -70,6 +70,7 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 			return err
 		}
 		defer dev.Close()
+		screen.live = false // the changes on stdout would move what is to be erased
 		fmt.Fprint(a.stderr, devWarning)
 	}
 	kafka, err := cfg.Kafka.Opts()

@@ -141,6 +141,8 @@ func (c *collectionDecoder) start(n *node) connector.Start {
 		return connector.Start{Now: true, At: connector.Beginning}
 	case err != nil:
 		c.fail(n, "wants %s; found %s", want, shown(n))
+	case at.After(time.Now().Add(24 * time.Hour)):
+		c.fail(n, "is in the future: nothing would be published before it; found %s", shown(n))
 	default:
 		return connector.Start{At: connector.InstantOf(at)}
 	}

@@ -66,6 +66,8 @@ func (c *collectionDecoder) tick(n *node) {
 		c.fail(cursor, `needs "tick", the precision of a bound, because the format is a layout`)
 	case named && *tick < finest, !named && !writesWhole(c.rest.Format, *tick):
 		c.fail(cursor, "has a tick of %v, which is finer than the format %q can write", *tick, c.rest.Format)
+	case named && *tick%finest != 0:
+		c.fail(cursor, "has a tick of %v, and the format %q writes whole %v: some bounds would be cut", *tick, c.rest.Format, finest)
 	}
 }
 

@@ -79,6 +79,9 @@ func (d *decoder) unknownKey(f field, known []string) {
 	// Beside credentials, anything may be one that is named wrongly.
 	if secretKey.MatchString(nearest(f.key, known)+":") || strings.Contains(f.in, "auth") || strings.Contains(f.in, "sasl") {
 		d.keepSecret(f.value)
+		if f.value.kind == nullNode || strings.ContainsAny(f.key, " :=") {
+			d.secrets[f.key] = true // {bearer abc}: the value, without its colon
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (f *fileDecoder) topicsConfig(n *node, t *TopicsConfig) {
 // replication decodes a number of replicas; -1 leaves it to the broker.
 func (d *decoder) replication(n *node) int16 {
 	r := d.int(n, -1, 1000)
-	if r == 0 && n.expanded.err == nil && n.expanded.text == "0" {
+	if r == 0 && n.expanded != nil && n.expanded.err == nil && n.expanded.text == "0" {
 		d.fail(n, "wants a number of replicas, or -1 for the broker's default; found %s", shown(n))
 	}
 	return int16(r)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tributary/sink"
 )
 
 // KafkaConfig says how to reach the cluster and as whom.
@@ -85,6 +88,10 @@ func (d *decoder) kafka(n *node) KafkaConfig {
 		return k
 	}
 	d.require(n, "brokers")
+	delivery, transaction := cmp.Or(k.DeliveryTimeout, sink.DefaultDeliveryTimeout), cmp.Or(k.TransactionTimeout, sink.DefaultTransactionTimeout)
+	if delivery >= transaction {
+		d.fail(n, "has a delivery_timeout of %v and a transaction_timeout of %v: a topic that refuses records must be given up before Kafka ends the transaction of its lane", delivery, transaction)
+	}
 	if k.SASL != nil && k.SASL.Mechanism == "AWS_MSK_IAM" && n.get("tls") == nil {
 		d.fail(n.at("sasl"), `with AWS_MSK_IAM needs "tls: true" beside it: MSK takes IAM over TLS alone`)
 	}

@@ -77,6 +77,10 @@ func (s *SASLConfig) clientCredentials() sasl.Mechanism {
 	source := cfg.TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, client))
 	return oauth.Oauth(func(context.Context) (oauth.Auth, error) {
 		token, err := source.Token()
+		if refused := (*oauth2.RetrieveError)(nil); errors.As(err, &refused) && refused.Response != nil {
+			// And not its body, which may repeat the secret.
+			return oauth.Auth{}, fmt.Errorf("get a token for Kafka: %s answered %s", s.TokenURL, refused.Response.Status)
+		}
 		if err != nil {
 			return oauth.Auth{}, fmt.Errorf("get a token for Kafka: %w", err)
 		}

@@ -231,11 +231,11 @@ func (c *collection) stop(err *connector.StopError) {
 func (c *collection) done() (caughtUp bool, stuck string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch state := c.m.State(); {
+	switch {
 	case c.stopped != nil:
 		return false, c.stopped.Error()
-	case state == connector.StateQuarantined, state == connector.StateReauthRequired:
-		return false, "it is " + state
+	case c.m.State() == connector.StateQuarantined:
+		return false, "its topic refuses records"
 	default:
 		return c.caughtUp, ""
 	}

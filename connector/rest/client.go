@@ -69,7 +69,8 @@ func (c *Client) of(base *url.URL, auth *Auth) *http.Client {
 // checkRedirect follows what stays on one origin, a few times. All else is returned
 // as the answer that it is, and named by status.go.
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	if !sameOrigin(req.URL, via[0].URL) || req.URL.User != nil || len(via) > maxRedirects {
+	// One that loses the query asks for everything instead of what was asked for.
+	if !sameOrigin(req.URL, via[0].URL) || req.URL.User != nil || len(via) > maxRedirects || req.URL.Query().Encode() != via[0].URL.Query().Encode() {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -126,6 +127,9 @@ func (a *Auth) secrets() []string {
 		return nil
 	}
 	s := []string{a.Bearer, a.Header, a.Password}
+	if a.Password == "" {
+		s = append(s, a.Username) // some APIs take a key as the name
+	}
 	if _, value, ok := strings.Cut(a.Header, " "); ok {
 		s = append(s, value) // "Token abc"
 	}

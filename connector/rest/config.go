@@ -41,7 +41,7 @@ type Config struct {
 	// 1. An empty PageParam is an API that cannot page within bounds.
 	SizeParam, PageParam string
 	Size                 int
-	// Next is the path of a value that is null, false or absent when nothing
+	// Next is the path of a value that is null, false, 0, empty or absent when nothing
 	// follows; empty where the API does not say. Its parent must be there, or the
 	// answer says nothing.
 	Next string
@@ -56,8 +56,8 @@ type Config struct {
 
 	// Records, ID, Instant and Deleted are the paths of the array of records in a
 	// body and, in a record, of its id, its instant, and of the value that says it
-	// is deleted (present and not null and not false; empty: deletions are not
-	// announced so).
+	// is deleted (present and neither null, false, 0 nor an empty text; empty path:
+	// deletions are not announced so).
 	Records, ID, Instant, Deleted string
 	// EchoFrom is the path at which the API repeats the lower bound that it applied,
 	// EchoOrder those at which it repeats the order, with the prefix that is

@@ -137,9 +137,14 @@ func (d *pageDecoder) last() bool {
 	return len(parent) > 0 && parent[0] == '{' && !isSet(d.value(d.next))
 }
 
-// isSet says that a value is there and neither null nor false.
+// isSet says that a value is there and says something: null, false, 0 and the empty text
+// are how APIs write that a record is not deleted, and that no page follows.
 func isSet(value []byte) bool {
-	return value != nil && string(value) != "null" && string(value) != "false"
+	switch string(value) {
+	case "", "null", "false", "0", `""`:
+		return false
+	}
+	return true
 }
 
 // add reads the record at body[at].

@@ -101,7 +101,7 @@ func TestABadRecordSaysWhyAndKeepsWhatItHas(t *testing.T) {
 func TestADeletionIsAValueThatIsSet(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]bool{`"x":1`: false, `"deleted_at":null`: false, `"deleted_at":false`: false,
-		`"deleted_at":true`: true, `"deleted_at":"2024-01-01T00:00:00Z"`: true, `"deleted_at":0`: true, `"in":{"deleted_at":true}`: false} {
+		`"deleted_at":true`: true, `"deleted_at":"2024-01-01T00:00:00Z"`: true, `"deleted_at":0`: false, `"deleted_at":""`: false, `"deleted_at":1`: true, `"in":{"deleted_at":true}`: false} {
 		record := `{"id":1,"updated_at":"2024-01-01T00:00:00Z",` + value + `}`
 		if r := decodeOne(t, record, func(c *Config) { c.Deleted = "deleted_at" }); r.Deleted != want || r.Bad != "" {
 			t.Errorf("%s: got %v", value, r.Deleted)

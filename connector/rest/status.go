@@ -117,7 +117,7 @@ func (s *Source) redirected(resp *http.Response) string {
 	if err != nil {
 		return "it points nowhere that can be followed: check url"
 	}
-	return s.scrub.excerpt(fmt.Sprintf("it points to %s://%s, which is not followed: a request stays on the url's scheme, host and port, over at most %d redirects; set url to the API's final address",
+	return s.scrub.excerpt(fmt.Sprintf("it points to %s://%s, which is not followed: a request stays on the url's scheme, host and port, with the same query, over at most %d redirects; set url to the API's final address",
 		to.Scheme, to.Host, maxRedirects), false, maxExcerpt)
 }
 

@@ -130,7 +130,7 @@ func TestRedirects(t *testing.T) {
 			if r.Header.Get("Authorization") != "Bearer "+canary {
 				w.WriteHeader(401)
 			} else if r.URL.Path == "/v2/people" {
-				http.Redirect(w, r, "/v3/people", http.StatusMovedPermanently)
+				http.Redirect(w, r, "/v3/people?"+r.URL.RawQuery, http.StatusMovedPermanently)
 			} else {
 				write(`{"data":[]}`)(w, r)
 			}
@@ -138,6 +138,17 @@ func TestRedirects(t *testing.T) {
 		if _, err := b.Fetch(t.Context(), everything); err != nil {
 			t.Error(err)
 		}
+	})
+	t.Run("that lose the query are not followed", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, plain, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v2/people" {
+				http.Redirect(w, r, "/v2/people/", http.StatusMovedPermanently)
+			} else {
+				write(`{"data":[]}`)(w, r)
+			}
+		})
+		b.retry(connector.RetryRefused, "301")
 	})
 	t.Run("in a circle end", func(t *testing.T) {
 		t.Parallel()
@@ -180,4 +191,17 @@ func TestRetryAfter(t *testing.T) {
 	if _, ok := retryAfter(date.Format(http.TimeFormat), time.Time{}); ok {
 		t.Error("a date was measured against nothing")
 	}
+}
+
+func TestAKeyThatIsGivenAsTheNameIsHidden(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(base string) Config {
+		c := plain(base)
+		c.Params, c.Auth = nil, &Auth{Username: canary}
+		return c
+	}, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(401)
+		w.Write([]byte(`{"error":"no such key: ` + canary + `"}`))
+	})
+	b.retry(connector.RetryUnauthorized, "no such key: [hidden]")
 }

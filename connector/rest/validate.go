@@ -30,7 +30,7 @@ func (c *Config) Validate() error {
 	c.validateHeaders(bad)
 	bad(c.Timeout <= 0, "timeout is %v: a page needs a deadline, or a server that hangs stops the collection unseen", c.Timeout)
 	bad(c.MaxBody < 1 || c.MaxBody > maxBodyLimit, "max_body is %d bytes: it must be from 1 to %d", c.MaxBody, maxBodyLimit)
-	bad(c.MaxCompressed < 1, "max_compressed is %d bytes: it must be at least 1", c.MaxCompressed)
+	bad(c.MaxCompressed < 1 || c.MaxCompressed > maxBodyLimit, "max_compressed is %d bytes: it must be from 1 to %d", c.MaxCompressed, maxBodyLimit)
 	bad(c.MaxDepth < 1 || c.MaxDepth > maxDepthLimit, "max_depth is %d: it must be from 1 to %d", c.MaxDepth, maxDepthLimit)
 
 	bad(c.From == "", "cursor.from is empty: without a lower bound nothing but the first page can be asked for")
