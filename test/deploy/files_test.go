@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"tributary/test/sources"
 )
 
 // RequirePromtool is the variable that turns a missing promtool into a failure.
@@ -43,6 +45,9 @@ func program(t *testing.T) string {
 	command := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*)$`).FindSubmatch(read(t, "Dockerfile"))
 	if command == nil {
 		t.Fatal("the Dockerfile has no go build")
+	}
+	if n, err := sources.Read(root); err != nil || n < 50 {
+		t.Fatalf("read the sources: %d files, %v", n, err)
 	}
 	dir := t.TempDir()
 	script := strings.ReplaceAll(string(command[1]), "/out/", dir+"/")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tributary/test/kafkatest"
+	"tributary/test/sources"
 )
 
 // The flag of longer runs.
@@ -51,6 +52,9 @@ func mainCode(m *testing.M) int {
 
 func build(dir string) error {
 	binary = filepath.Join(dir, "tributary")
+	if n, err := sources.Read("../.."); err != nil || n < 50 {
+		return fmt.Errorf("read the sources of tributary: %d files, %w", n, err)
+	}
 	out, err := exec.Command("go", "build", "-o", binary, "tributary/cmd/tributary").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build tributary: %w\n%s", err, out)
