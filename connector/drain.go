@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // maxPasses ends a drain of a tie that does not change and whose records are not shown
@@ -11,6 +12,29 @@ const (
 	maxPasses = 400
 	maxAnew   = 5
 )
+
+// putOff is a tie that did not come to rest, and until when it is left alone by the
+// server's clock: to drain it costs a request a page, of a budget that all share.
+type putOff struct {
+	tick, until Instant
+	times       int
+}
+
+// again puts the tie off. The tick of this very second comes to rest with it, and is tried
+// again with the next pulls; one that does not is a bulk, and is left alone for twice as
+// long each time, up to a lookback.
+func (p *putOff) again(tick, date Instant, lookback time.Duration) time.Duration {
+	if p.tick != tick {
+		*p = putOff{tick: tick}
+	}
+	p.times++
+	wait := time.Duration(0)
+	if p.times > 3 {
+		wait = min(lookback, min(lookback/8, 30*time.Second)<<min(p.times-4, 10))
+	}
+	p.until = date.Add(wait)
+	return wait
+}
 
 // endlessRows is how many rows more than its ids a pass may show: in an unstable order it
 // shows some of them again, but not the same for ever.
@@ -34,6 +58,9 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 			Remedy: "ask for larger pages, or name the page parameter (`page.param`) if the API has one",
 		}
 	}
+	if r.put.tick == tick && r.date < r.put.until {
+		return shown, false, nil
+	}
 	times := map[string]int{}
 	before, anew := -1, -1
 	for range maxPasses {
@@ -54,10 +81,13 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 			if end := tick.Add(r.tick()); end <= r.horizon(date) {
 				shown = Cursor{Text: end.String(), Instant: end}
 			}
+			r.put = putOff{}
 			return shown, true, nil
 		}
 		if anew >= maxAnew {
-			r.env.Log.Warn("a tie is being written to and does not come to rest: reading on behind it, the cursor stays", "tick", tick, "records", count)
+			wait := r.put.again(tick, date, r.set.Lookback)
+			r.env.Log.Warn("a tie is being written to and does not come to rest: what is newer is read, the cursor and caught_up stay until it does",
+				"tick", tick, "records", count, "again_in", wait)
 			return shown, false, nil
 		}
 	}

@@ -52,6 +52,7 @@ type Reader struct {
 	quiet   Instant
 	changed bool   // this pull published something
 	sent    *ahead // a request that was sent ahead
+	put     putOff // the tie that does not come to rest
 }
 
 // NewReader goes on from mem, which is the reader's from now on.

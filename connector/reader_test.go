@@ -189,7 +189,7 @@ func (p simParams) run() []string {
 			crashed = true
 			return start()
 		}
-		if err == nil && !crashed {
+		if err == nil && !crashed && reader.put == (putOff{}) {
 			topics.fresh(visible)
 		}
 		return err

@@ -57,7 +57,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 		wait := backoff(again, attempt, r.env.Random(), r.env.GiveUp == 0)
 		level := slog.LevelInfo
-		if attempt >= loud {
+		if attempt >= loud || refused(again.Reason) {
 			level = slog.LevelWarn
 		}
 		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))

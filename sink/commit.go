@@ -30,6 +30,10 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 		out.fail(l.cfg.Topic, errHung)
 		l.cl.UnsafeAbortBufferedRecords()
 	})
+	slow := time.AfterFunc(unanswered, func() {
+		l.log.Warn("Kafka has not answered for a while: it is tried on, and nothing is lost", "since", unanswered, "gives_up_after", l.cfg.deliveryTimeout())
+	})
+	defer slow.Stop()
 	records, bytes := l.produce(ctx, batches, out.promise)
 	err = l.cl.Flush(ctx)
 	bit := !watchdog.Stop()
@@ -59,6 +63,9 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	l.m.Records.Observe(float64(records))
 	return nil, nil
 }
+
+// unanswered is for how long a transaction may take before somebody is told.
+const unanswered = 5 * time.Second
 
 // produce hands every record to the client, and says how many and how large they are.
 func (l *Lane) produce(ctx context.Context, batches []*staged, promise func(*kgo.Record, error)) (records, bytes int) {

@@ -62,7 +62,7 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 // with it.
 func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
 	if c.Known && c.Identity.Topic != topic {
-		return c.Identity, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
+		return c.Identity, SameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
 	}
 	id, err := l.ensure(ctx, c.Name, topic, c.Known)
 	switch {
@@ -77,7 +77,7 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 
 // resume checks what a collection is resumed from.
 func (l *Lane) resume(c *offsets.Collection, id offsets.Identity) error {
-	if err := sameTopic(c.Name, c.Identity, id); err != nil {
+	if err := SameTopic(c.Name, c.Identity, id); err != nil {
 		return err
 	}
 	if err := c.Verify(); err != nil {
@@ -94,16 +94,12 @@ func (l *Lane) resume(c *offsets.Collection, id offsets.Identity) error {
 func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.Identity) error {
 	left := c.Memory.Ledger.Len() + len(c.Memory.Ledger.Marks()) + len(c.Memory.Doubts)
 	if !l.cfg.Bootstrap {
-		found, _, err := scan(ctx, l.cl, id, true)
+		found, err := HoldsRecords(ctx, l.cl, id)
 		if err != nil {
 			return fmt.Errorf("look into topic %s: %w", id.Topic, err)
 		}
 		if found || left > 0 {
-			return &connector.StopError{
-				What: fmt.Sprintf("%s has no state in topic %s (%d entries of its ledger are left) while its topic %s holds records",
-					c.Name, l.cfg.Topic, left, id.Topic),
-				Remedy: "restore the offsets topic, or start once with --bootstrap, which reads everything and publishes it again",
-			}
+			return NoState(c.Name, l.cfg.Topic, id.Topic)
 		}
 		return nil
 	}
@@ -117,6 +113,15 @@ func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.
 	c.Adopt()
 	l.log.Warn("beginning without state, as told", "source", c.Name.Source, "collection", c.Name.Collection, "seq", seq)
 	return nil
+}
+
+// NoState is a collection that was never committed, beside a topic that holds records.
+func NoState(name offsets.Name, offsetsTopic, topic string) *connector.StopError {
+	return &connector.StopError{
+		What: fmt.Sprintf("%s has no state in topic %s while its topic %s holds records", name, offsetsTopic, topic),
+		Remedy: "if `group` was changed, or another group publishes to this topic, set `group` back or take another `topics.name`; if the state was lost, " +
+			"restore the offsets topic, or start once with --bootstrap, which reads everything and publishes it again",
+	}
 }
 
 // cleanPiece is how many entries a batch drops, so that it is no more than a page's.

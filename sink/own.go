@@ -20,6 +20,7 @@ import (
 // nothing more to do.
 func Own(ctx context.Context, cfg Config, number int32, use func(context.Context, *Lane) error) error {
 	var known suspects
+	var said complaint
 	owned := false
 	for failures := 0; ; {
 		l := newLane(cfg, number, &known)
@@ -40,21 +41,49 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 		case errors.As(err, &fenced):
 			l.m.Fenced.Inc()
 			return err
-		case err == nil, ctx.Err() != nil:
-			// What was staged and not committed is read again at the next start.
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			if owned {
+				l.log.Warn("told to stop before all that was read could be committed: it is read again at the next start", "err", err)
+			}
 			return nil
 		case fatal(err, owned):
 			return err
 		}
 		failures++
 		wait := pauseAfter(failures)
-		l.log.Warn("lane is spent, acquiring it again", "err", err, "wait", wait.Round(time.Millisecond))
+		if what := "lane is spent, acquiring it again"; said.due(err, time.Now()) {
+			if !owned {
+				what = "lane cannot be acquired yet, trying again"
+			}
+			l.log.Warn(what, "err", err, "attempt", failures, "wait", wait.Round(time.Millisecond))
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// A complaint is made when it is new, once more to show that it is tried again, and from
+// time to time while it stays.
+type complaint struct {
+	text  string
+	times int
+	at    time.Time
+}
+
+func (c *complaint) due(err error, now time.Time) bool {
+	if text := err.Error(); text != c.text {
+		*c = complaint{text: text}
+	}
+	if c.times++; c.times > 2 && now.Sub(c.at) < 30*time.Second {
+		return false
+	}
+	c.at = now
+	return true
 }
 
 // settled is after how long a lane that is spent was a good one: the next failure is

@@ -3,14 +3,11 @@ package sink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-
-	"tributary/connector"
 )
 
 // A collection whose topic refuses records must not hold up its lane: its batches are
@@ -141,6 +138,7 @@ func (l *Lane) blame(failed map[string]error) {
 	for topic, err := range failed {
 		if topic != l.cfg.Topic && (refusal(err) || errors.Is(failed[l.cfg.Topic], errHung)) {
 			l.suspects.add(topic)
+			l.log.Warn("topic did not take records when the lane was spent: it is tried alone", "topic", topic, "err", err)
 		}
 	}
 }
@@ -155,13 +153,10 @@ func (l *Lane) gone(w *Writer, err error) error {
 	defer cancel()
 	now, err := identify(ctx, l.cl, w.topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return &connector.StopError{
-			What:   fmt.Sprintf("topic %s of %s was deleted while its state remains", w.topic, w.name),
-			Remedy: remedyIdentity(w.name),
-		}
+		return Deleted(w.name, w.topic)
 	}
 	if err != nil {
 		return nil // not known: it is tried again
 	}
-	return sameTopic(w.name, w.identity, now)
+	return SameTopic(w.name, w.identity, now)
 }

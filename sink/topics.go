@@ -50,10 +50,7 @@ func (l *Lane) ensure(ctx context.Context, name offsets.Name, topic string, know
 		return id, err
 	}
 	if known {
-		return id, &connector.StopError{
-			What:   fmt.Sprintf("topic %s of %s was deleted while its state remains", topic, name),
-			Remedy: remedyIdentity(name),
-		}
+		return id, Deleted(name, topic)
 	}
 	t := l.cfg.Data
 	if !t.Create {
@@ -100,8 +97,22 @@ func identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identi
 	return offsets.Identity{Topic: topic, ID: d.ID, Partitions: int32(len(d.Partitions))}, nil
 }
 
-// sameTopic compares the topic that a state belongs to with the one there is.
-func sameTopic(name offsets.Name, state, now offsets.Identity) error {
+// Deleted is a data topic that is gone although its collection has a state.
+func Deleted(name offsets.Name, topic string) *connector.StopError {
+	return &connector.StopError{
+		What:   fmt.Sprintf("topic %s of %s was deleted while its state remains", topic, name),
+		Remedy: remedyIdentity(name),
+	}
+}
+
+// HoldsRecords says whether a read_committed reader finds a record in a topic.
+func HoldsRecords(ctx context.Context, cl *kgo.Client, id offsets.Identity) (bool, error) {
+	found, _, err := scan(ctx, cl, id, true)
+	return found, err
+}
+
+// SameTopic compares the topic that a state belongs to with the one there is.
+func SameTopic(name offsets.Name, state, now offsets.Identity) error {
 	stop := func(format string, args ...any) error {
 		return &connector.StopError{What: fmt.Sprintf(format, args...), Remedy: remedyIdentity(name)}
 	}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/connector"
 	"tributary/offsets"
+	"tributary/sink"
 )
 
 // kafka asks the cluster: is it there, are the topics right, do transactions work.
@@ -29,10 +32,10 @@ func (r *checkReport) kafka(ctx context.Context, cfg *Config, chosen []Collectio
 		return
 	}
 	defer cl.Close()
-	r.offsets(ctx, cl, cfg)
-	r.rights(ctx, cl, cfg, chosen)
-	existing := r.topics(ctx, cl, cfg, chosen)
+	states := r.offsets(ctx, cl, cfg)
+	existing := r.topics(ctx, cl, cfg, chosen, states)
 	r.transaction(ctx, cfg, opts, existing)
+	r.rights(ctx, cl, cfg, chosen) // after the first transaction: until then there is no coordinator
 }
 
 // brokers tries each seed by itself, so that the one that fails is named.
@@ -59,28 +62,32 @@ func (r *checkReport) brokers(ctx context.Context, cfg *Config, opts []kgo.Opt) 
 	return reached > 0
 }
 
-func (r *checkReport) offsets(ctx context.Context, cl *kgo.Client, cfg *Config) {
+// offsets looks at the offsets topic and returns the states that it holds, nil if they
+// could not be read.
+func (r *checkReport) offsets(ctx context.Context, cl *kgo.Client, cfg *Config) map[offsets.Name]*offsets.Collection {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	what := "offsets topic " + cfg.Offsets.Topic
 	details, err := kadm.NewClient(cl).ListTopics(ctx, cfg.Offsets.Topic)
 	if err != nil {
 		r.fail(what, err.Error(), "")
-		return
+		return nil
 	}
 	if errors.Is(details[cfg.Offsets.Topic].Err, kerr.UnknownTopicOrPartition) {
 		r.ok(what, "is not there; run makes it with %d partitions, compacted", cfg.Offsets.Lanes)
-		return
+		return map[offsets.Name]*offsets.Collection{}
 	}
 	var layout *offsets.LayoutError
 	err = offsets.Ensure(ctx, cl, cfg.Offsets.Topic, int(cfg.Offsets.Lanes), cfg.Offsets.Replication)
 	if errors.As(err, &layout) {
 		r.fail(what, layout.What, layout.Remedy)
-		return
+		return nil
 	}
+	states := map[offsets.Name]*offsets.Collection{}
 	for lane := int32(0); err == nil && lane < cfg.Offsets.Lanes; lane++ {
 		var table *offsets.Table
 		if table, err = readLane(ctx, cl, cfg.Offsets.Topic, lane); err == nil {
+			maps.Copy(states, table.Collections)
 			err = offsets.CheckLayout(cfg.Offsets.Topic, table.Layout, int(cfg.Offsets.Lanes))
 		}
 	}
@@ -92,7 +99,9 @@ func (r *checkReport) offsets(ctx context.Context, cl *kgo.Client, cfg *Config) 
 	default:
 		r.ok(what, "%d lanes, compacted, readable", cfg.Offsets.Lanes)
 		r.replication(what, details[cfg.Offsets.Topic])
+		return states
 	}
+	return nil
 }
 
 // replication says what a topic of one copy means.
@@ -103,7 +112,7 @@ func (r *checkReport) replication(what string, d kadm.TopicDetail) {
 }
 
 // topics looks at the data topics and returns one that is there, or "".
-func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, chosen []CollectionConfig) (existing string) {
+func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, chosen []CollectionConfig, states map[offsets.Name]*offsets.Collection) (existing string) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	var names []string
@@ -117,7 +126,10 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 		return ""
 	}
 	var missing, there []string
-	for _, name := range names {
+	for i, name := range names {
+		if r.belongs(ctx, cl, cfg, chosen[i], details[name], states) {
+			continue
+		}
 		switch d := details[name]; {
 		case errors.Is(d.Err, kerr.UnknownTopicOrPartition):
 			missing = append(missing, name)
@@ -138,6 +150,34 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 	}
 	r.policies(ctx, adm, there)
 	return there[0]
+}
+
+// belongs compares a data topic with the state of its collection, as run does, and says
+// whether it found something.
+func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, c CollectionConfig, d kadm.TopicDetail, states map[offsets.Name]*offsets.Collection) bool {
+	if states == nil {
+		return false // said already
+	}
+	name := offsets.Name{Source: c.Settings.Source, Collection: c.Settings.Collection}
+	state, gone := states[name], errors.Is(d.Err, kerr.UnknownTopicOrPartition)
+	now := offsets.Identity{Topic: c.Topic, ID: d.ID, Partitions: int32(len(d.Partitions))}
+	var err error
+	switch known := state != nil && state.Known; {
+	case known && state.Identity.Topic == c.Topic && gone:
+		err = sink.Deleted(name, c.Topic)
+	case known && (!gone || state.Identity.Topic != c.Topic) && (d.Err == nil || gone):
+		err = sink.SameTopic(name, state.Identity, now)
+	case !known && d.Err == nil:
+		if found, scanErr := sink.HoldsRecords(ctx, cl, now); scanErr == nil && found {
+			err = sink.NoState(name, cfg.Offsets.Topic, c.Topic)
+		}
+	}
+	var stop *connector.StopError
+	if errors.As(err, &stop) {
+		r.fail("data topic "+c.Topic, stop.What, stop.Remedy)
+		return true
+	}
+	return false
 }
 
 // policies says of topics that delete by age what that means for their readers.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -78,6 +79,9 @@ func (r *checkReport) laneIDs(ctx context.Context, cl *kgo.Client, cfg *Config) 
 		ids = append(ids, offsets.TransactionalID(cfg.Offsets.Topic, lane))
 	}
 	described, err := kadm.NewClient(cl).DescribeTransactions(ctx, ids...)
+	for err != nil && sleep(ctx, 200*time.Millisecond) == nil {
+		described, err = kadm.NewClient(cl).DescribeTransactions(ctx, ids...) // a coordinator that is being chosen
+	}
 	if err != nil {
 		r.fail("rights on transactional ids", err.Error(), "")
 		return false

@@ -43,7 +43,7 @@ of that name.`,
 		if from != "" {
 			var err error
 			if at, err = connector.ParseInstant(from); err != nil {
-				return errors.New("--from: " + err.Error())
+				return &exitError{exitUsage, errors.New("--from: " + err.Error())}
 			}
 		}
 		cfg, err := LoadConfig(path, a.env)
@@ -82,9 +82,9 @@ func (c *Config) collection(name string) (CollectionConfig, error) {
 		return found[0], nil
 	case 0:
 		slices.Sort(all)
-		return CollectionConfig{}, fmt.Errorf("the config has no collection %q; it has %s", name, strings.Join(all, ", "))
+		return CollectionConfig{}, &exitError{exitUsage, fmt.Errorf("the config has no collection %q; it has %s", name, strings.Join(all, ", "))}
 	default:
-		return CollectionConfig{}, fmt.Errorf("%d sources have a collection %q: say which, as in %s", len(found), name, found[0])
+		return CollectionConfig{}, &exitError{exitUsage, fmt.Errorf("%d sources have a collection %q: say which, as in %s", len(found), name, found[0])}
 	}
 }
 

@@ -33,8 +33,9 @@ func newRunCmd(a *app) *cobra.Command {
 		Use:   "run",
 		Short: "Poll, and publish what changed, until told to stop",
 		Long: `Run polls every collection of the config and publishes its changes, until SIGTERM
-or SIGINT. What it has read is committed before it ends; at the next start it goes on
-where Kafka says it is, whatever became of the process in between.
+or SIGINT. What it has read is committed before it ends, if Kafka is there to commit it;
+at the next start it goes on where Kafka says it is, whatever became of the process in
+between.
 
 It may be started twice by mistake: the second takes the lanes over, and the first ends
 with code 5 and names the other. Under systemd, RestartPreventExitStatus=5 keeps the
@@ -105,7 +106,10 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	if dev != nil {
 		helpers.Go(func() { dev.print(ctx, a.stdout, newPainter(a.stdout)) })
 	}
+	began := time.Now()
+	context.AfterFunc(ctx, func() { log.Info("stopping: what was read is committed first") })
 	err = e.Run(ctx)
+	log.Info("stopped", "ran", time.Since(began).Round(time.Millisecond))
 	cancel()
 	helpers.Wait()
 	return ended(err, stuck)
@@ -184,7 +188,7 @@ func serveHTTP(listen string, srv *http.Server, optional bool) (func(), error) {
 		if optional {
 			return func() {}, nil
 		}
-		return nil, &exitError{code: exitFailed, err: fmt.Errorf("listen on %s (`listen`): %w", listen, err)}
+		return nil, &exitError{code: exitFailed, err: fmt.Errorf("listen on %s (`listen`): %w; does another tributary run here?", listen, err)}
 	}
 	go srv.Serve(l) // ends with the listener
 	return func() {

@@ -103,7 +103,11 @@ func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 func loadConfig(path string, env func(string) (string, bool), p presets) (*Config, error) {
 	data, err := readFile(path)
 	if err != nil {
-		return nil, &ConfigError{File: path, Message: err.Error()}
+		message := err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			message += "; `tributary init` writes one, -c names another"
+		}
+		return nil, &ConfigError{File: path, Message: message}
 	}
 	return parseConfig(newConfigText(path, data), filepath.Dir(path), env, p)
 }

@@ -79,7 +79,7 @@ func TestAConfigThatCannotBeReadIsNamed(t *testing.T) {
 	if !errors.As(err, &at) || at.Line != 0 {
 		t.Fatalf("got %#v", err)
 	}
-	if want := path + ": no such file or directory"; err.Error() != want {
+	if want := path + ": no such file or directory; `tributary init` writes one, -c names another"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

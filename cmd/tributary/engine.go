@@ -136,6 +136,11 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 	<-ctx.Done()
 	e.health.set(lane.Number, false)
 	wg.Wait()
+	for _, c := range e.collections {
+		if c.lane == lane.Number && c.m.State() != connector.StateStopped {
+			c.m.SetState(connector.StateRestoring)
+		}
+	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -155,6 +160,9 @@ func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, openi
 	switch {
 	case errors.As(err, &stop):
 		c.stop(stop)
+		if e.allStopped() {
+			e.log.Error("no collection is left running: nothing more happens until it is started again")
+		}
 		return nil
 	case ctx.Err() != nil:
 		return nil
@@ -224,7 +232,19 @@ func (c *collection) stop(err *connector.StopError) {
 	c.mu.Lock()
 	c.stopped = err
 	c.mu.Unlock()
-	c.log.Error("collection stopped, others go on", "why", err.What, "remedy", err.Remedy)
+	c.log.Error("collection stopped", "why", err.What, "remedy", err.Remedy)
+}
+
+func (e *engine) allStopped() bool {
+	for _, c := range e.collections {
+		c.mu.Lock()
+		stopped := c.stopped != nil
+		c.mu.Unlock()
+		if !stopped {
+			return false
+		}
+	}
+	return true
 }
 
 // done says whether the collection has caught up, or why it never will by itself.

@@ -185,10 +185,10 @@ func TestPreviewPrintsRecordsAndNeedsNoKafka(t *testing.T) {
 	if code != 0 || !strings.Contains(stdout, `"id":"2"`) || strings.Count(stdout, "\n") != 1 {
 		t.Errorf("preview ended with %d:\n%s%s", code, stdout, stderr)
 	}
-	if code, _, stderr := c.run("preview", "nobody"); code != exitFailed || !strings.Contains(stderr, "it has shop.people") {
+	if code, _, stderr := c.run("preview", "nobody"); code != exitUsage || !strings.Contains(stderr, "it has shop.people") {
 		t.Errorf("another name: %d %s", code, stderr)
 	}
-	if code, _, stderr := c.run("preview", "people", "--from", "yesterday"); code != exitFailed || !strings.Contains(stderr, "RFC 3339") {
+	if code, _, stderr := c.run("preview", "people", "--from", "yesterday"); code != exitUsage || !strings.Contains(stderr, "RFC 3339") {
 		t.Errorf("a bad instant: %d %s", code, stderr)
 	}
 }
