@@ -40,6 +40,9 @@ func TestACollectionThatLostItsStateStopsAndBootstrapReadsItAnew(t *testing.T) {
 	r := seeded(t)
 	before := r.ends(r.topic("people"))
 	r.produce(`["v1","state","crm","people"]`, nil)
+	if code, out, _ := r.command("check"); code != 4 || lineWith(out, "fail", r.topic("people"), "crm.people has no state") == "" {
+		t.Errorf("check: %d\n%s", code, out)
+	}
 	p := r.peopleStop("crm.people has no state", r.offsets(), r.topic("people"), "--bootstrap")
 	equalEnds(t, before, r.ends(r.topic("people")))
 	p.stop()
