@@ -46,8 +46,8 @@ func (t *simTopics) commit() {
 		}
 	}
 	for _, c := range b.Entries {
-		if c.New.Mark {
-			t.died(c.ID, c.New.Instant)
+		if _, again := t.live[c.ID]; c.New.Mark && !again {
+			t.died(c.ID, c.New.Instant) // and was not made again within this batch
 		}
 	}
 	t.fold.Apply(&b)
