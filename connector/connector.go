@@ -63,8 +63,6 @@ type Page struct {
 	// Total is how many records the source says lie within the bounds, -1 if it
 	// did not say.
 	Total int
-	// Bytes is the decoded size of the body.
-	Bytes int
 }
 
 // Source answers queries about one collection. Fetch returns a page that was wholly

@@ -108,17 +108,18 @@ func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.
 		return fmt.Errorf("look into topic %s: %w", id.Topic, err)
 	}
 	// Batch numbers never fall along a topic. What is left of the ledger is taken as it
-	// is, to be dropped by the first batch.
+	// is, and dropped by the first batches.
 	c.Memory.State.Seq = seq
 	c.Adopt()
 	l.log.Warn("beginning without state, as told", "source", c.Name.Source, "collection", c.Name.Collection, "seq", seq)
 	return nil
 }
 
-// NoState is a collection that was never committed, beside a topic that holds records.
+// NoState is a collection without state that was read before: its topic holds records, or
+// something is left of its ledger.
 func NoState(name offsets.Name, offsetsTopic, topic string) *connector.StopError {
 	return &connector.StopError{
-		What: fmt.Sprintf("%s has no state in topic %s while its topic %s holds records", name, offsetsTopic, topic),
+		What: fmt.Sprintf("%s has no state in topic %s, but it was read before: its topic %s holds records, or its ledger entries", name, offsetsTopic, topic),
 		Remedy: "if `group` was changed, or another group publishes to this topic, set `group` back or take another `topics.name`; if the state was lost, " +
 			"restore the offsets topic, or start once with --bootstrap, which reads everything and publishes it again",
 	}

@@ -95,7 +95,7 @@ func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 	}
 	d.setStamps()
 	d.rows = len(d.records)
-	p := connector.Page{Records: d.records, Total: -1, Bytes: len(body)}
+	p := connector.Page{Records: d.records, Total: -1}
 	p.Last = d.last()
 	if total := d.value(d.total); total != nil {
 		if n, err := strconv.Atoi(string(total)); err == nil && n >= 0 {
