@@ -174,6 +174,11 @@ func (c *Collection) Verify() error {
 	return nil
 }
 
+// Left is how many records the topic holds of the collection beside its state.
+func (c *Collection) Left() int {
+	return c.Memory.Ledger.Len() + len(c.Memory.Ledger.Marks()) + len(c.Memory.Doubts)
+}
+
 // Adopt takes what was read for the truth, whatever the state record said.
 func (c *Collection) Adopt() { c.Sum = c.total() }
 

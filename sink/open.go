@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tributary/connector"
 	"tributary/offsets"
 )
@@ -61,63 +64,86 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 // prepare looks the topic up or makes it, and checks that the collection can go on
 // with it.
 func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
-	if c.Known && c.Identity.Topic != topic {
-		return c.Identity, SameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
+	if l.cfg.Bootstrap && !c.Known {
+		return l.bootstrap(ctx, c, topic)
 	}
-	id, err := l.ensure(ctx, c.Name, topic, c.Known)
+	id, exists, err := Belongs(ctx, l.cl, c, l.cfg.Topic, topic)
+	if err != nil || exists {
+		return id, err
+	}
+	return l.create(ctx, c.Name, topic)
+}
+
+// Belongs compares a data topic with what the offsets topic holds of its collection, and
+// says whether it exists. Its error is a *connector.StopError when the collection cannot
+// go on with it: the topic is not the one that the state belongs to, the ledger does not
+// add up, or there is no state although there was one. It changes nothing and fences
+// nobody, so that check asks by it what a lane does.
+func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
+	if c.Known && c.Identity.Topic != topic {
+		return id, false, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
+	}
+	id, err = identify(ctx, cl, topic)
+	switch gone := errors.Is(err, kerr.UnknownTopicOrPartition); {
+	case gone && c.Known:
+		return id, false, deleted(c.Name, topic)
+	case gone && c.Left() > 0:
+		return id, false, noState(c.Name, offsetsTopic, topic)
+	case gone:
+		return id, false, nil
+	case err != nil:
+		return id, false, err
+	case c.Known:
+		return id, true, resume(c, id, offsetsTopic)
+	}
+	found, _, err := scan(ctx, cl, id, true)
 	switch {
 	case err != nil:
-		return id, err
-	case c.Known:
-		return id, l.resume(c, id)
-	default:
-		return id, l.bootstrap(ctx, c, id)
+		return id, true, fmt.Errorf("look into topic %s: %w", topic, err)
+	case found || c.Left() > 0:
+		return id, true, noState(c.Name, offsetsTopic, topic)
 	}
+	return id, true, nil
 }
 
 // resume checks what a collection is resumed from.
-func (l *Lane) resume(c *offsets.Collection, id offsets.Identity) error {
-	if err := SameTopic(c.Name, c.Identity, id); err != nil {
+func resume(c *offsets.Collection, id offsets.Identity, offsetsTopic string) error {
+	if err := sameTopic(c.Name, c.Identity, id); err != nil {
 		return err
 	}
 	if err := c.Verify(); err != nil {
 		return &connector.StopError{
 			What:   err.Error(),
-			Remedy: fmt.Sprintf("restore topic %s from a copy, or read %s anew under another source name", l.cfg.Topic, c.Name.Collection),
+			Remedy: fmt.Sprintf("restore topic %s from a copy, or read %s anew under another source name", offsetsTopic, c.Name.Collection),
 		}
 	}
 	return nil
 }
 
-// bootstrap begins a collection without state. Beside a topic that holds records this
-// is the loss of the state and would publish everything again: it is to be told.
-func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, id offsets.Identity) error {
-	left := c.Memory.Ledger.Len() + len(c.Memory.Ledger.Marks()) + len(c.Memory.Doubts)
-	if !l.cfg.Bootstrap {
-		found, err := HoldsRecords(ctx, l.cl, id)
-		if err != nil {
-			return fmt.Errorf("look into topic %s: %w", id.Topic, err)
-		}
-		if found || left > 0 {
-			return NoState(c.Name, l.cfg.Topic, id.Topic)
-		}
-		return nil
+// bootstrap begins a collection without state, as told, whatever its topic holds.
+func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
+	id, err := identify(ctx, l.cl, topic)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		id, err = l.create(ctx, c.Name, topic)
+	}
+	if err != nil {
+		return id, err
 	}
 	_, seq, err := scan(ctx, l.cl, id, false)
 	if err != nil {
-		return fmt.Errorf("look into topic %s: %w", id.Topic, err)
+		return id, fmt.Errorf("look into topic %s: %w", topic, err)
 	}
 	// Batch numbers never fall along a topic. What is left of the ledger is taken as it
 	// is, and dropped by the first batches.
 	c.Memory.State.Seq = seq
 	c.Adopt()
 	l.log.Warn("beginning without state, as told", "source", c.Name.Source, "collection", c.Name.Collection, "seq", seq)
-	return nil
+	return id, nil
 }
 
-// NoState is a collection without state that was read before: its topic holds records, or
+// noState is a collection without state that was read before: its topic holds records, or
 // something is left of its ledger.
-func NoState(name offsets.Name, offsetsTopic, topic string) *connector.StopError {
+func noState(name offsets.Name, offsetsTopic, topic string) *connector.StopError {
 	return &connector.StopError{
 		What: fmt.Sprintf("%s has no state in topic %s, but it was read before: its topic %s holds records, or its ledger entries", name, offsetsTopic, topic),
 		Remedy: "if `group` was changed, or another group publishes to this topic, set `group` back or take another `topics.name`; if the state was lost, " +

@@ -153,10 +153,10 @@ func (l *Lane) gone(w *Writer, err error) error {
 	defer cancel()
 	now, err := identify(ctx, l.cl, w.topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return Deleted(w.name, w.topic)
+		return deleted(w.name, w.topic)
 	}
 	if err != nil {
 		return nil // not known: it is tried again
 	}
-	return SameTopic(w.name, w.identity, now)
+	return sameTopic(w.name, w.identity, now)
 }

@@ -43,15 +43,8 @@ func (t TopicSettings) DataTopicConfig() map[string]string {
 	return c
 }
 
-// ensure looks a data topic up, or makes it.
-func (l *Lane) ensure(ctx context.Context, name offsets.Name, topic string, known bool) (offsets.Identity, error) {
-	id, err := identify(ctx, l.cl, topic)
-	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return id, err
-	}
-	if known {
-		return id, Deleted(name, topic)
-	}
+// create makes a data topic, unless it is not to.
+func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id offsets.Identity, err error) {
 	t := l.cfg.Data
 	if !t.Create {
 		return id, &connector.StopError{
@@ -97,22 +90,16 @@ func identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identi
 	return offsets.Identity{Topic: topic, ID: d.ID, Partitions: int32(len(d.Partitions))}, nil
 }
 
-// Deleted is a data topic that is gone although its collection has a state.
-func Deleted(name offsets.Name, topic string) *connector.StopError {
+// deleted is a data topic that is gone although its collection has a state.
+func deleted(name offsets.Name, topic string) *connector.StopError {
 	return &connector.StopError{
 		What:   fmt.Sprintf("topic %s of %s was deleted while its state remains", topic, name),
 		Remedy: remedyIdentity(name),
 	}
 }
 
-// HoldsRecords says whether a read_committed reader finds a record in a topic.
-func HoldsRecords(ctx context.Context, cl *kgo.Client, id offsets.Identity) (bool, error) {
-	found, _, err := scan(ctx, cl, id, true)
-	return found, err
-}
-
-// SameTopic compares the topic that a state belongs to with the one there is.
-func SameTopic(name offsets.Name, state, now offsets.Identity) error {
+// sameTopic compares the topic that a state belongs to with the one there is.
+func sameTopic(name offsets.Name, state, now offsets.Identity) error {
 	stop := func(format string, args ...any) error {
 		return &connector.StopError{What: fmt.Sprintf(format, args...), Remedy: remedyIdentity(name)}
 	}

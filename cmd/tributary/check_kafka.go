@@ -127,7 +127,7 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 	}
 	var missing, there []string
 	for i, name := range names {
-		if r.belongs(ctx, cl, cfg, chosen[i], details[name], states) {
+		if r.belongs(ctx, cl, cfg, chosen[i], states) {
 			continue
 		}
 		switch d := details[name]; {
@@ -154,24 +154,16 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 
 // belongs compares a data topic with the state of its collection, as run does, and says
 // whether it found something.
-func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, c CollectionConfig, d kadm.TopicDetail, states map[offsets.Name]*offsets.Collection) bool {
+func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, c CollectionConfig, states map[offsets.Name]*offsets.Collection) bool {
 	if states == nil {
 		return false // said already
 	}
 	name := offsets.Name{Source: c.Settings.Source, Collection: c.Settings.Collection}
-	state, gone := states[name], errors.Is(d.Err, kerr.UnknownTopicOrPartition)
-	now := offsets.Identity{Topic: c.Topic, ID: d.ID, Partitions: int32(len(d.Partitions))}
-	var err error
-	switch known := state != nil && state.Known; {
-	case known && state.Identity.Topic == c.Topic && gone:
-		err = sink.Deleted(name, c.Topic)
-	case known && (!gone || state.Identity.Topic != c.Topic) && (d.Err == nil || gone):
-		err = sink.SameTopic(name, state.Identity, now)
-	case !known && d.Err == nil:
-		if found, scanErr := sink.HoldsRecords(ctx, cl, now); scanErr == nil && found {
-			err = sink.NoState(name, cfg.Offsets.Topic, c.Topic)
-		}
+	state := states[name]
+	if state == nil {
+		state = offsets.NewTable().Collection(name)
 	}
+	_, _, err := sink.Belongs(ctx, cl, state, cfg.Offsets.Topic, c.Topic)
 	var stop *connector.StopError
 	if errors.As(err, &stop) {
 		r.fail("data topic "+c.Topic, stop.What, stop.Remedy)
