@@ -212,11 +212,15 @@ func encodeClaim(c Claim) []byte {
 	return mustJSON(claimJSON{V: 1, Instance: c.Instance, Run: c.Run, At: instantText(c.At), Visit: c.Visit, Released: c.Released})
 }
 
-func encodeDoubt(d connector.Doubt) []byte {
-	return mustJSON(doubtJSON{V: 1, Since: instantText(d.Since), At: instantText(d.At), Absent: d.Absent, Twice: d.Twice})
+func encodeDoubt(d connector.Doubt) []byte { return mustJSON(toDoubtJSON(d)) }
+
+func toDoubtJSON(d connector.Doubt) doubtJSON {
+	return doubtJSON{V: 1, Since: instantText(d.Since), At: instantText(d.At), Absent: d.Absent, Twice: d.Twice}
 }
 
-func encodeState(s State) []byte {
+func encodeState(s State) []byte { return mustJSON(toStateJSON(s)) }
+
+func toStateJSON(s State) stateJSON {
 	j := stateJSON{
 		V: 1, Cursor: s.Cursor.Text, CursorAt: instantText(s.Cursor.Instant), Trailing: instantText(s.Trailing),
 		Lookback: s.Lookback.String(), Floor: instantText(s.Floor), Topic: s.Topic, TopicID: hex.EncodeToString(s.ID[:]),
@@ -225,7 +229,7 @@ func encodeState(s State) []byte {
 	for _, p := range s.Prints {
 		j.Prints = append(j.Prints, printJSON(p))
 	}
-	return mustJSON(j)
+	return j
 }
 
 func decodeLayout(v []byte) (Layout, error) {
@@ -243,7 +247,11 @@ func decodeClaim(v []byte) (Claim, error) {
 func decodeDoubt(v []byte) (connector.Doubt, error) {
 	var j doubtJSON
 	err := strictJSON(v, &j)
-	return connector.Doubt{Since: connector.Instant(j.Since), At: connector.Instant(j.At), Absent: j.Absent, Twice: j.Twice}, err
+	return fromDoubtJSON(j), err
+}
+
+func fromDoubtJSON(j doubtJSON) connector.Doubt {
+	return connector.Doubt{Since: connector.Instant(j.Since), At: connector.Instant(j.At), Absent: j.Absent, Twice: j.Twice}
 }
 
 func decodeState(v []byte) (State, error) {

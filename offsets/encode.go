@@ -31,7 +31,8 @@ func NewEncoder(topic string, partition int32, c *Collection, identity Identity,
 }
 
 // Records appends a batch's records to dst, the state last, and returns with them how
-// many bytes of keys and values they hold.
+// many bytes of keys and values they hold. Of a partial batch the state is a tombstone:
+// a collection with entries and no state is one that no lane goes on with.
 func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record, int) {
 	n := len(b.Entries) + len(b.Doubts) + 1
 	slab := make([]kgo.Record, 0, n)
@@ -71,7 +72,11 @@ func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record,
 		}
 		add(k, v)
 	}
-	add(e.stateKey, encodeState(State{State: b.State, Identity: e.identity, Instance: e.instance, Sum: e.sum}))
+	if b.Partial {
+		add(e.stateKey, nil)
+	} else {
+		add(e.stateKey, encodeState(State{State: b.State, Identity: e.identity, Instance: e.instance, Sum: e.sum}))
+	}
 	return dst, size
 }
 

@@ -27,6 +27,10 @@ type Tail struct {
 	// its high watermark as the last fetch told them.
 	Start, Stable, High int64
 
+	// Hole, if set, is told of each range of offsets, both ends included, at which the
+	// log holds nothing any more, before the records of the same answer.
+	Hole func(from, to int64)
+
 	id           kadm.TopicID
 	leader       int32
 	decompressor kgo.Decompressor
@@ -67,6 +71,9 @@ func (t *Tail) Fetch(ctx context.Context, each func(*kgo.Record) error) error {
 		return fmt.Errorf("fetch %s partition %d at offset %d: %w", t.topic, t.partition, t.Next, err)
 	}
 	t.Start, t.Stable, t.High = part.LogStartOffset, part.LastStableOffset, part.HighWatermark
+	if t.Hole != nil {
+		holes(t.Next, part.RecordBatches, t.Hole)
+	}
 	read, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
 		Offset: t.Next, IsolationLevel: kgo.ReadCommitted(), Topic: t.topic, Partition: t.partition,
 	}, part, t.decompressor, nil)

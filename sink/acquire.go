@@ -67,7 +67,7 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	}
 	l.stateLimit = int(maxMessageBytes(ctx, l.cl, l.cfg.Topic))
 	l.limits[l.cfg.Topic] = int32(l.stateLimit)
-	if err := l.claim(); err != nil {
+	if err := l.claim(false); err != nil {
 		return fmt.Errorf("claim lane %d: %w", l.Number, err)
 	}
 	took := time.Since(began)
@@ -99,8 +99,9 @@ func (l *Lane) checkLayout(ctx context.Context) error {
 // look reads what is stable without fencing anybody, and waits for whoever must not be
 // fenced yet: another name's young claim, and a visitor that is still at work.
 func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
-	var seen time.Time // when the present claim was first read
+	var seen time.Time // when the present claim was first read, or its visit last wrote
 	var claim offsets.Claim
+	at := int64(-1)
 	for {
 		if err := l.readTo(ctx, tail, func() int64 { return tail.Stable }); err != nil {
 			return err
@@ -112,8 +113,8 @@ func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 		if owned && !c.Visit {
 			return &FencedError{Lane: l.Number, By: *c}
 		}
-		if *c != claim {
-			claim, seen = *c, time.Now()
+		if *c != claim || (c.Visit && tail.Next != at) {
+			claim, seen, at = *c, time.Now(), tail.Next
 		}
 		if !mustWait(*c, l.cfg.Instance, time.Since(seen), time.Since(c.Written)) {
 			return nil
@@ -183,9 +184,13 @@ func (l *Lane) fold(r *kgo.Record) error {
 	return nil
 }
 
-// claim commits who owns the lane, and how lanes are laid out if nothing says so yet.
-func (l *Lane) claim() error {
-	c := offsets.Claim{Instance: l.cfg.Instance, Run: l.cfg.Run, At: connector.InstantOf(time.Now())}
+// claim commits who owns the lane, or that its visit is over, and how lanes are laid out
+// if nothing says so yet.
+func (l *Lane) claim(released bool) error {
+	c := offsets.Claim{
+		Instance: l.cfg.Instance, Run: l.cfg.Run, At: connector.InstantOf(time.Now()),
+		Visit: l.visit, Released: released,
+	}
 	s := &staged{records: []*kgo.Record{offsets.ClaimRecord(l.cfg.Topic, l.Number, c)}}
 	if l.table.Layout == nil {
 		layout := offsets.Layout{Lanes: l.cfg.Lanes, Hash: offsets.LaneHash}

@@ -37,6 +37,8 @@ type Config struct {
 
 	Log     *slog.Logger
 	Metrics *connector.Metrics
+
+	ask time.Duration // shorter in tests
 }
 
 // Defaults of the timeouts. The transaction's is longer than delivery, abort and
@@ -49,6 +51,10 @@ const (
 // watchdog is after how long a produce that hangs is given up by force: a request in
 // flight heeds no delivery timeout.
 func (c *Config) watchdog() time.Duration { return 2 * c.deliveryTimeout() }
+
+// askEvery is how often an idle lane asks whether it is still ours: so long may an
+// instance that was replaced, or visited, go on polling without knowing it.
+func (c *Config) askEvery() time.Duration { return cmp.Or(c.ask, 5*time.Second) }
 
 func (c *Config) transactionTimeout() time.Duration {
 	return cmp.Or(c.TransactionTimeout, DefaultTransactionTimeout)

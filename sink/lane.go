@@ -28,6 +28,8 @@ type Lane struct {
 	table      *offsets.Table
 	stateLimit int // bytes that the offsets topic takes
 	suspects   *suspects
+	visit      bool      // a command's, which leaves again
+	asked      time.Time // when it was last known to be ours
 
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging
@@ -79,9 +81,13 @@ func (l *Lane) commits() error {
 			return nil
 		}
 		if len(batches) == 0 {
+			if err := l.ownedStill(); err != nil {
+				return err
+			}
 			continue
 		}
 		failed, err := l.transact(batches)
+		l.asked = time.Now()
 		switch {
 		case err != nil:
 			l.m.Transactions.WithLabelValues("unknown").Inc()
@@ -114,13 +120,25 @@ func (l *Lane) next() (batches []*staged, alone *Writer, done bool) {
 	if batches != nil || done {
 		return batches, alone, done
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(min(wait, l.cfg.askEvery()))
 	defer timer.Stop()
 	select {
 	case <-l.wake:
 	case <-timer.C:
 	}
 	return nil, nil, false
+}
+
+// ownedStill returns an error when the lane was idle and was taken meanwhile.
+func (l *Lane) ownedStill() error {
+	if time.Since(l.asked) < l.cfg.askEvery() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stall)
+	defer cancel()
+	err := l.ours(ctx)
+	l.asked = time.Now()
+	return err
 }
 
 // cut takes from the front of the queue as much as fits a transaction, at least one.

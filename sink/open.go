@@ -42,23 +42,27 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	default:
 		return nil, err
 	}
-	name := c.Name
-	limit := maxMessageBytes(ctx, l.cl, topic)
-	w := &Writer{
-		lane: l, name: name, topic: topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
-		encoder: offsets.NewEncoder(l.cfg.Topic, l.Number, c, id, l.cfg.Instance),
-		headers: newHeaders(source, collection), changed: make(chan struct{}),
-		suspect: l.suspects.of(topic),
-	}
-	m.SetQuarantined(w.suspect != nil)
-	l.mu.Lock()
-	l.writers[topic], l.limits[topic] = w, limit
-	err = l.err
-	l.mu.Unlock()
+	w, err := l.writer(ctx, c, id, m)
 	if err == nil && c.Memory.State.Trailing == connector.Beginning {
 		err = w.clean(ctx)
 	}
 	return w, err
+}
+
+// writer lets a collection stage batches to its topic.
+func (l *Lane) writer(ctx context.Context, c *offsets.Collection, id offsets.Identity, m *connector.CollectionMetrics) (*Writer, error) {
+	limit := maxMessageBytes(ctx, l.cl, id.Topic)
+	w := &Writer{
+		lane: l, name: c.Name, topic: id.Topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
+		encoder: offsets.NewEncoder(l.cfg.Topic, l.Number, c, id, l.cfg.Instance),
+		headers: newHeaders(c.Name.Source, c.Name.Collection), changed: make(chan struct{}),
+		suspect: l.suspects.of(id.Topic),
+	}
+	m.SetQuarantined(w.suspect != nil)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writers[id.Topic], l.limits[id.Topic] = w, limit
+	return w, l.err
 }
 
 // prepare looks the topic up or makes it, and checks that the collection can go on
@@ -122,10 +126,7 @@ func resume(c *offsets.Collection, id offsets.Identity, offsetsTopic string) err
 
 // bootstrap begins a collection without state, as told, whatever its topic holds.
 func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, topic string) (offsets.Identity, error) {
-	id, err := identify(ctx, l.cl, topic)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		id, err = l.create(ctx, c.Name, topic)
-	}
+	id, err := l.take(ctx, c, topic, 0)
 	if err != nil {
 		return id, err
 	}
@@ -135,8 +136,7 @@ func (l *Lane) bootstrap(ctx context.Context, c *offsets.Collection, topic strin
 	}
 	// Batch numbers never fall along a topic. What is left of the ledger is taken as it
 	// is, and dropped by the first batches.
-	c.Memory.State.Seq = seq
-	c.Adopt()
+	c.Memory.State.Seq = max(c.Memory.State.Seq, seq)
 	l.log.Warn("beginning without state, as told", "source", c.Name.Source, "collection", c.Name.Collection, "seq", seq)
 	return id, nil
 }

@@ -51,7 +51,10 @@ func (h headers) appendRecords(dst []*kgo.Record, topic string, b *connector.Bat
 		text = more(text)
 		return text[from:len(text):len(text)]
 	}
-	print := b.State.Prints[len(b.State.Prints)-1].Number
+	print := uint16(0) // of a state without any, whose batches only delete
+	if last := len(b.State.Prints) - 1; last >= 0 {
+		print = b.State.Prints[last].Number
+	}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		r := &slab[i]

@@ -1,0 +1,147 @@
+package connector
+
+import "iter"
+
+// An edit is a change of a collection's state that no reading made but a person: its
+// batches go the way of any other. Memory is not changed by it, for whoever edits
+// does not read on: the next reader is resumed from what was committed.
+
+// editPiece is how many entries a batch of an edit changes at most, so that it is no
+// larger than a reading's.
+const editPiece = 5000
+
+// An edit collects changes into batches of one piece each.
+type edit struct {
+	batch Batch
+	seq   uint64
+	yield func(*Batch) bool
+	ended bool
+}
+
+// flush yields what was collected as one batch with that state.
+func (e *edit) flush(s State, partial bool) {
+	if e.ended {
+		return
+	}
+	e.seq++
+	e.batch.State, e.batch.Partial = s, partial
+	e.batch.State.Seq = e.seq
+	e.ended = !e.yield(&e.batch)
+	e.batch.reset()
+}
+
+func (e *edit) full() bool { return len(e.batch.Entries)+len(e.batch.Doubts) >= editPiece }
+
+// Moved returns the state with its cursor at another instant. Backwards the head reads
+// again, and what it finds in the ledger is published no second time. Forwards what
+// lies between is passed over, by the trailing pass too.
+func (s State) Moved(to Instant) State {
+	if to > s.Cursor.Instant {
+		s.Trailing = max(s.Trailing, to)
+	}
+	s.Cursor = Cursor{Instant: to}
+	if to != Beginning {
+		s.Cursor.Text = to.String()
+	}
+	s.Floor = min(s.Floor, to)
+	return s
+}
+
+// Move is the edit that only replaces the state.
+func (m *Memory) Move(to State) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		e := edit{seq: m.State.Seq, yield: yield}
+		e.flush(to, false)
+	}
+}
+
+// Again is the edit after which every live record is published once more when it is
+// next read: its entry is that of no version, older than all. So a record that is gone
+// by then is still known to have been published. Marks and doubts are forgotten.
+func (m *Memory) Again(to State) iter.Seq[*Batch] {
+	return m.rewrite(to, false, func(c *EntryChange) *Change {
+		if c.Old.Mark {
+			c.Drop = true
+		} else {
+			c.New = Entry{Instant: Beginning}
+		}
+		return nil
+	})
+}
+
+// Empty is the edit that forgets every entry, mark and doubt; with tombstones every
+// live record is deleted from the topic as well, at the instant at. It is not to be
+// gone on from before its last batch.
+func (m *Memory) Empty(to State, tombstones bool, at Instant) iter.Seq[*Batch] {
+	return m.rewrite(to, true, func(c *EntryChange) *Change {
+		c.Drop = true
+		if c.Old.Mark || !tombstones {
+			return nil
+		}
+		return &Change{ID: c.ID, Instant: at}
+	})
+}
+
+// Replace is the edit that makes a collection's ledger and doubts those of o, and its
+// state o's but for the number. It is not to be gone on from before its last batch.
+func (m *Memory) Replace(o *Memory) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		e := edit{seq: max(m.State.Seq, o.State.Seq), yield: yield}
+		e.flush(m.State, true)
+		for id, old := range m.Ledger.All() {
+			if _, kept := o.Ledger.Get(id); !kept {
+				e.entry(EntryChange{ID: id, Old: old, Had: true, Drop: true}, m.State, true)
+			}
+		}
+		for id, entry := range o.Ledger.All() {
+			old, had := m.Ledger.Get(id)
+			e.entry(EntryChange{ID: id, Old: old, Had: had, New: entry}, m.State, true)
+		}
+		e.doubts(m.Doubts, o.Doubts, m.State, true)
+		e.flush(o.State, false)
+	}
+}
+
+// rewrite changes every entry as change says, and drops every doubt.
+func (m *Memory) rewrite(to State, partial bool, change func(*EntryChange) *Change) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		e := edit{seq: m.State.Seq, yield: yield}
+		for id, old := range m.Ledger.All() {
+			c := EntryChange{ID: id, Old: old, Had: true}
+			if published := change(&c); published != nil {
+				e.batch.Changes = append(e.batch.Changes, *published)
+			}
+			if e.entry(c, m.State, partial); e.ended {
+				return
+			}
+		}
+		e.doubts(m.Doubts, nil, m.State, partial)
+		e.flush(to, false)
+	}
+}
+
+func (e *edit) entry(c EntryChange, s State, partial bool) {
+	e.batch.Entries = append(e.batch.Entries, c)
+	if e.full() {
+		e.flush(s, partial)
+	}
+}
+
+// doubts drops those of before that are not in after, and sets those of after.
+func (e *edit) doubts(before, after map[string]Doubt, s State, partial bool) {
+	add := func(c DoubtChange) {
+		e.batch.Doubts = append(e.batch.Doubts, c)
+		if e.full() {
+			e.flush(s, partial)
+		}
+	}
+	for id, old := range before {
+		if _, kept := after[id]; !kept {
+			add(DoubtChange{ID: id, Old: old, Had: true, Drop: true})
+		}
+	}
+	for id, d := range after {
+		old, had := before[id]
+		add(DoubtChange{ID: id, Old: old, Had: had, New: d})
+	}
+}
