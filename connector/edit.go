@@ -102,6 +102,101 @@ func (m *Memory) Replace(o *Memory) iter.Seq[*Batch] {
 	}
 }
 
+// PassedOver is a record that was not published although it was asked for, and why.
+type PassedOver struct{ ID, Why string }
+
+// Publish is the edit that publishes records once more, whether or not they have
+// changed. What the ledger knows better is passed over.
+func (m *Memory) Publish(f Fingerprint, records []Record) (iter.Seq[*Batch], []PassedOver, error) {
+	s := m.State
+	print, err := s.adopt(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &Batch{State: s}
+	var passed []PassedOver
+	seen := map[string]bool{}
+	for i := range records {
+		if seen[records[i].ID] {
+			continue // an entry is replaced once in a batch, or the sum would be wrong
+		}
+		seen[records[i].ID] = true
+		if why := m.publish(b, &records[i], print); why != "" {
+			passed = append(passed, PassedOver{records[i].ID, why})
+		}
+	}
+	return func(yield func(*Batch) bool) {
+		if b.State.Seq++; !b.empty() {
+			yield(b)
+		}
+	}, passed, nil
+}
+
+func (m *Memory) publish(b *Batch, rec *Record, print uint16) (why string) {
+	old, had := m.Ledger.Get(rec.ID)
+	c := EntryChange{ID: rec.ID, Old: old, Had: had, New: Entry{Instant: rec.Instant, Hash: rec.Hash, Print: print}}
+	change := Change{ID: rec.ID, Instant: rec.Instant, Value: rec.Value, Hash: rec.Hash}
+	switch {
+	case rec.Bad != "":
+		return "it cannot be published: " + rec.Bad
+	case had && rec.Instant < old.Instant:
+		return "the source shows its version of " + rec.Instant.String() + ", and one of " + old.Instant.String() +
+			" was read before: a replica that lags, or an older stamp, which the connector settles by itself within two lookbacks"
+	case rec.Deleted && (!had || old.Mark):
+		return "it is deleted at the source, and not live in the topic"
+	case rec.Deleted:
+		c.New, change = Entry{Instant: rec.Instant, Mark: true}, Change{ID: rec.ID, Instant: rec.Instant}
+	}
+	b.Changes, b.Entries = append(b.Changes, change), append(b.Entries, c)
+	if d, doubted := m.Doubts[rec.ID]; doubted {
+		b.Doubts = append(b.Doubts, DoubtChange{ID: rec.ID, Old: d, Had: true, Drop: true})
+	}
+	return ""
+}
+
+// Anew returns the state with which a collection begins again: at its start, and with
+// one fingerprint, whose number was never used with another meaning. The batches go on.
+func (s State) Anew(set Settings) State {
+	to := NewState()
+	to.Seq, to.Lookback = s.Seq, set.Lookback
+	number, known := uint16(0), false
+	for _, p := range s.Prints {
+		if number = max(number, p.Number); p.Fingerprint.equal(set.Fingerprint) {
+			number, known = p.Number, true
+			break
+		}
+	}
+	if !known {
+		number++
+	}
+	to.Prints = []Numbered{{Number: number, Fingerprint: set.Fingerprint}}
+	return to
+}
+
+// Restarted returns the state with which a collection that keeps its ledger is read
+// again from its start: what was published is known.
+func (s State) Restarted(set Settings) State {
+	start := set.Start.At
+	if set.Start.Now {
+		start = s.Floor
+	}
+	to := s.Moved(start)
+	to.Floor = start
+	return to
+}
+
+// CanResume says whether a reader with those settings can go on from the state; its
+// error says what was changed.
+func (s State) CanResume(set Settings) error {
+	_, err := s.adopt(set.Fingerprint)
+	return err
+}
+
+// As is Replace, the other way round: the edit that makes any collection's memory m.
+func (m *Memory) As() func(*Memory) iter.Seq[*Batch] {
+	return func(old *Memory) iter.Seq[*Batch] { return old.Replace(m) }
+}
+
 // rewrite changes every entry as change says, and drops every doubt.
 func (m *Memory) rewrite(to State, partial bool, change func(*EntryChange) *Change) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {

@@ -141,7 +141,7 @@ func (s *State) adopt(f Fingerprint) (uint16, error) {
 			return 0, &StopError{
 				What: "the config now takes id, instant and deletions from " + describe(f) +
 					" while the committed state was made with " + describe(was),
-				Remedy: "put the old paths back, or read the collection anew under another source name",
+				Remedy: "put the old paths back, or publish everything again by `tributary state reset SOURCE.COLLECTION --republish`, or read the collection under another source name",
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func resume(c *offsets.Collection, id offsets.Identity, offsetsTopic string) err
 	if err := c.Verify(); err != nil {
 		return &connector.StopError{
 			What:   err.Error(),
-			Remedy: fmt.Sprintf("restore topic %s from a copy, or read %s anew under another source name", offsetsTopic, c.Name.Collection),
+			Remedy: fmt.Sprintf("restore topic %s from a copy, or go on with what is left by `tributary state reset %s`, which publishes again what the ledger lost", offsetsTopic, c.Name),
 		}
 	}
 	return nil
@@ -147,7 +147,8 @@ func noState(name offsets.Name, offsetsTopic, topic string) *connector.StopError
 	return &connector.StopError{
 		What: fmt.Sprintf("%s has no state in topic %s, but it was read before: its topic %s holds records, or its ledger entries", name, offsetsTopic, topic),
 		Remedy: "if `group` was changed, or another group publishes to this topic, set `group` back or take another `topics.name`; if the state was lost, " +
-			"restore the offsets topic, or start once with --bootstrap, which reads everything and publishes it again",
+			"restore the offsets topic, or make the state anew from the data topic by `tributary state rebuild " + name.String() + "`, which publishes nothing twice, " +
+			"or start once with --bootstrap, which reads everything and publishes it again",
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -115,7 +114,7 @@ func sameTopic(name offsets.Name, state, now offsets.Identity) error {
 }
 
 func remedyIdentity(name offsets.Name) string {
-	return fmt.Sprintf("put the topic back as it was, or read %s anew under another source name (which has a topic and a state of its own)", name.Collection)
+	return fmt.Sprintf("put the topic back as it was, or publish everything again by `tributary state reset %s --republish`, or read %s under another source name (which has a topic and a state of its own)", name, name.Collection)
 }
 
 // maxMessageBytes asks for the largest batch that a topic takes.
@@ -141,35 +140,12 @@ func maxMessageBytes(ctx context.Context, cl *kgo.Client, topic string) int32 {
 // scan reads a data topic read_committed up to its high watermark: whether it holds a
 // record, and the largest batch number in it. With first it ends at the first record.
 func scan(ctx context.Context, cl *kgo.Client, id offsets.Identity, first bool) (found bool, seq uint64, err error) {
-	for p := range id.Partitions {
-		end, err := offsets.HighWatermark(ctx, cl, id.Topic, p)
-		if err != nil {
-			return found, seq, err
-		}
-		if end == 0 {
-			continue
-		}
-		tail := offsets.NewTail(cl, id.Topic, p)
-		moved, at := time.Now(), tail.Next
-		for tail.Next < end && !(first && found) {
-			if tail.Next != at {
-				moved, at = time.Now(), tail.Next
-			}
-			if time.Since(moved) > stall {
-				return found, seq, &TopicError{Topic: id.Topic, Err: fmt.Errorf("reading partition %d makes no progress at offset %d of %d: "+
-					"a transaction of another producer hangs there; find it with kafka-transactions.sh find-hanging and end it with its abort", p, tail.Next, end)}
-			}
-			err := tail.Fetch(ctx, func(r *kgo.Record) error {
-				found = true
-				seq = max(seq, batchNumber(r))
-				return nil
-			})
-			if err != nil {
-				return found, seq, err
-			}
-		}
-	}
-	return found, seq, nil
+	err = readTopic(ctx, cl, id, func(r *kgo.Record) (more bool, err error) {
+		found = true
+		seq = max(seq, batchNumber(r))
+		return !first, nil
+	})
+	return found, seq, err
 }
 
 func batchNumber(r *kgo.Record) uint64 {

@@ -20,13 +20,16 @@ import (
 func newStateCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "Look at what the connector is resumed from",
-		Long: `State looks at the offsets topic: cursors, ledgers, doubts, and who owns each lane.
-It only reads, and what it reads is committed: the connector may be running.`,
+		Short: "Look at what the connector is resumed from, and change it",
+		Long: `State looks at the offsets topic: cursors, ledgers, doubts, and who owns each lane. Show
+and export only read, and what they read is committed: the connector may be running.
+
+Set, reset, import and rebuild change it, by transactions of the lane's own producer. A
+connector that runs is refused for as long, waits, and goes on from what was committed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newStateShowCmd(a))
+	cmd.AddCommand(newStateShowCmd(a), newStateExportCmd(a), newStateImportCmd(a), newStateSetCmd(a), newStateResetCmd(a), newStateRebuildCmd(a))
 	return cmd
 }
 

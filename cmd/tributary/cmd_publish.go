@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+	"tributary/sink"
+)
+
+func newPublishCmd(a *app) *cobra.Command {
+	var path string
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "publish SOURCE.COLLECTION KEY...",
+		Short: "Publish records again, whether or not they have changed",
+		Long: `Publish asks the API for records by id and publishes them as they are now, for a
+consumer that lost them. A record that is deleted at the source, and live in the topic,
+is deleted there. What the API does not show is named, and nothing is published of it.
+
+It may be used while the connector runs: it takes the lane for a moment, and the
+connector goes on within seconds. It needs an API that can be asked by id (probe).`,
+		Example: `  tributary publish salesloft.people 17 4711
+  tributary publish people 17 --dry-run`,
+		Args: cobra.MinimumNArgs(2),
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "ask the API, say what would be published, and publish nothing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		e, err := newEditor(a, path)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		c, err := e.only(args)
+		if err != nil {
+			return err
+		}
+		keys := slices.Clone(args[1:])
+		slices.Sort(keys)
+		return e.publish(cmd.Context(), c, slices.Compact(keys), dry)
+	}
+	return cmd
+}
+
+func (e *editor) publish(ctx context.Context, c CollectionConfig, keys []string, dry bool) error {
+	if c.Settings.Probe < 1 {
+		return fmt.Errorf("%s cannot be asked for records by id: its config has no `probe`; `tributary state reset %s --republish` publishes all of it again", c, c)
+	}
+	st, err := e.state(ctx, c)
+	if err != nil {
+		return err
+	}
+	if !st.Known {
+		return e.noStateYet(c, st)
+	}
+	records, missing, err := e.ask(ctx, c, keys)
+	if err != nil {
+		return err
+	}
+	published := 0
+	var passed []connector.PassedOver
+	commit := func(m *connector.Memory, stage func(iter.Seq[*connector.Batch]) error) error {
+		batches, not, err := m.Publish(c.Settings.Fingerprint, records)
+		if err != nil {
+			return err
+		}
+		passed, published = not, len(records)-len(not)
+		return stage(batches)
+	}
+	if dry {
+		err = commit(st.Memory, func(iter.Seq[*connector.Batch]) error { return nil })
+	} else if len(records) > 0 {
+		err = e.visit(ctx, c.Settings.Source, func(ctx context.Context, l *sink.Lane) error {
+			w, err := l.Open(ctx, c.Settings.Source, c.Settings.Collection, c.Topic, discarded(c))
+			if err != nil {
+				return err
+			}
+			return commit(w.Memory(), func(b iter.Seq[*connector.Batch]) error { return stageAll(ctx, w, b) })
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return e.told(c, published, passed, missing, dry)
+}
+
+// told says what became of each key; those that were not published make it a failure.
+func (e *editor) told(c CollectionConfig, published int, passed []connector.PassedOver, missing []string, dry bool) error {
+	if err := e.say(dry, "%s: %d records published again to topic %s", c, published, c.Topic); err != nil {
+		return err
+	}
+	for _, p := range passed {
+		fmt.Fprintf(e.a.stderr, "%s: not published: %s\n", p.ID, p.Why)
+	}
+	for _, id := range missing {
+		fmt.Fprintf(e.a.stderr, "%s: not published: the API does not show it\n", id)
+	}
+	if len(passed)+len(missing) > 0 {
+		return &exitError{exitFailed, fmt.Errorf("%d of %d records were not published", len(passed)+len(missing), published+len(passed)+len(missing))}
+	}
+	return nil
+}
+
+// ask fetches records by id, and says which the API does not show.
+func (e *editor) ask(ctx context.Context, c CollectionConfig, keys []string) (records []connector.Record, missing []string, err error) {
+	m := connector.NewMetrics(prometheus.NewRegistry()).Source(c.Settings.Source)
+	client := rest.NewClient(e.a.version, e.budget(c.Settings.Source), nil)
+	defer client.CloseIdleConnections()
+	src, err := rest.New(c.Rest, client, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	shown := map[string]bool{}
+	for some := range slices.Chunk(keys, c.Settings.Probe) {
+		for left := some; len(left) > 0; {
+			p, err := fetchPatiently(ctx, src, connector.Query{From: connector.Beginning, To: connector.Forever, Page: 1, IDs: left})
+			if err != nil {
+				return nil, nil, err
+			}
+			before := len(left)
+			for _, r := range p.Records {
+				if slices.Contains(some, r.ID) && !shown[r.ID] {
+					shown[r.ID] = true
+					r.Value = slices.Clone(r.Value)
+					records = append(records, r)
+				}
+			}
+			left = slices.DeleteFunc(slices.Clone(left), func(id string) bool { return shown[id] })
+			// APIs cut a page down in silence: what is not shown is asked for again, until
+			// an answer shows nothing more.
+			if p.Last || len(left) == before {
+				missing = append(missing, left...)
+				break
+			}
+		}
+	}
+	return records, missing, nil
+}
+
+func (e *editor) budget(source string) rest.Budget {
+	for _, s := range e.cfg.Sources {
+		if s.Name == source {
+			return s.Budget
+		}
+	}
+	return rest.Budget{}
+}
+
+// fetchPatiently tries a request that fails a few times again.
+func fetchPatiently(ctx context.Context, src connector.Source, q connector.Query) (connector.Page, error) {
+	for try := 0; ; try++ {
+		p, err := src.Fetch(ctx, q)
+		var again *connector.RetryError
+		if err == nil || !errors.As(err, &again) || try == 4 {
+			return p, err
+		}
+		wait := min(max(again.After, time.Second<<try), time.Minute)
+		if err := sleep(ctx, wait); err != nil {
+			return p, err
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package rest
+
+import (
+	"tributary/connector"
+	"tributary/connector/rest/canon"
+)
+
+// RecordParser reads single records as a page that holds them would be read: id,
+// instant, deletion, hash. It is for one goroutine.
+type RecordParser struct{ pages *pageDecoder }
+
+// NewRecordParser returns a parser for the records of a collection. It refuses the
+// config that New refuses.
+func NewRecordParser(cfg Config) (*RecordParser, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &RecordParser{newPageDecoder(&cfg, newStamps(cfg.Format))}, nil
+}
+
+// Parse reads one record, which the result aliases. Its error says that the value is not
+// a JSON document that a page could hold.
+func (p *RecordParser) Parse(value []byte) (connector.Record, error) {
+	d := p.pages
+	if err := canon.Check(value, d.depth); err != nil {
+		return connector.Record{}, err
+	}
+	d.body, d.text, d.ends, d.records = value, d.text[:0], d.ends[:0], nil
+	defer d.release()
+	if _, err := d.add(0, 0); err != nil {
+		return connector.Record{}, err
+	}
+	d.setStamps()
+	return d.records[0], nil
+}
