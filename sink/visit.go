@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,18 +19,28 @@ import (
 // it again: whoever ran the lane waits for as long, and goes on from what was committed.
 // It acquires as a start does and fences as a start does; its claim says that it is no
 // successor. Between two batches use must not rest for as long as a claim is waited
-// for, 10 s: then the lane is taken back, and Visit returns an error. It does not try
-// again: what it returns nil for is committed, and of the rest whole batches are.
+// for, 10 s: then the lane is taken back, and Visit returns an error. What it returns
+// nil for is committed, and of the rest whole batches are.
 func Visit(ctx context.Context, cfg Config, number int32, use func(context.Context, *Lane) error) error {
-	l := newLane(cfg, number, &suspects{})
-	l.visit = true
-	defer l.close()
 	if err := ping(ctx, cfg.Kafka); err != nil {
 		return err
 	}
-	if err := l.acquire(ctx, false); err != nil {
-		return err
+	var l *Lane
+	for try := 1; ; try++ {
+		l = newLane(cfg, number, &suspects{})
+		l.visit = true
+		err := l.acquire(ctx, false)
+		if err == nil {
+			break
+		}
+		l.close()
+		// Until its claim is there, whoever runs the lane takes it back at once.
+		if try == 5 || ctx.Err() != nil || fatal(err, false) {
+			return err
+		}
+		time.Sleep(pauseAfter(try))
 	}
+	defer l.close()
 	served := l.serve(ctx, use)
 	l.mu.Lock()
 	spent := l.err

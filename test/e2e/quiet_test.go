@@ -137,3 +137,23 @@ func (r *rig) newest(collection string) (newest time.Time) {
 	}
 	return newest
 }
+
+// An idle lane asks from time to time whether it is still its owner's. On the epochs of a
+// real broker it must neither be wrong nor write.
+func TestAnIdleConnectorKeepsItsLaneAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	r := small(t)
+	p := r.run()
+	p.says(15*time.Second, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), 10*time.Second)
+	r.settled(20 * time.Second)
+	before := r.ends(r.offsets())
+	time.Sleep(11 * time.Second) // it asks every 5 s
+	equalEnds(t, before, r.ends(r.offsets()))
+	if line := lineWith(p.log.String(), "lane is spent"); line != "" {
+		t.Errorf("idle, it gave its lane up: %s", line)
+	}
+	r.api.Insert("people", 1)
+	r.rest(10*time.Second, "people", "accounts")
+	p.stop()
+}
