@@ -30,6 +30,8 @@ type Lane struct {
 	suspects   *suspects
 	visit      bool      // a command's, which leaves again
 	asked      time.Time // when it was last known to be ours
+	// before is the claim that our own last one took the place of.
+	before *offsets.Claim
 
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging

@@ -21,15 +21,17 @@ import (
 func Own(ctx context.Context, cfg Config, number int32, use func(context.Context, *Lane) error) error {
 	var known suspects
 	var said complaint
+	var before *offsets.Claim
 	owned := false
 	for failures := 0; ; {
 		l := newLane(cfg, number, &known)
+		l.before = before
 		err := ping(ctx, cfg.Kafka)
 		if err == nil {
 			err = l.acquire(ctx, owned)
 		}
 		if err == nil {
-			owned = true
+			owned, before = true, l.table.Claim
 			began := time.Now()
 			if err = l.serve(ctx, use); time.Since(began) > settled {
 				failures = 0

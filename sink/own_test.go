@@ -299,3 +299,27 @@ func TestAProduceThatHangsIsGivenUpByForce(t *testing.T) {
 	k.check(good.topic(), 20)
 	k.check(bad.topic(), 4)
 }
+
+// EndTxn is answered before the markers are written. An owner whose lane is spent in that
+// moment still reads the claim that its own took the place of, and must not take it for
+// a successor's.
+func TestAnOwnerDoesNotTakeItsPredecessorForItsSuccessor(t *testing.T) {
+	k := newKafka(t)
+	if err := k.live(k.config("a", "predecessor"), func(context.Context, *Lane) error { return nil }).ended(); err != nil {
+		t.Fatal(err)
+	}
+	_, table := k.collection(newFeed("people"))
+	for _, c := range []struct {
+		before *offsets.Claim
+		fenced bool
+	}{{table.Claim, false}, {nil, true}, {&offsets.Claim{Run: "somebody", Instance: "a"}, true}} {
+		cfg := k.config("a", "owner")
+		l := newLane(cfg, 0, &suspects{})
+		l.cl, l.table, l.before = k.client(), offsets.NewTable(), c.before
+		err := l.look(t.Context(), offsets.NewTail(l.cl, cfg.Topic, 0), true)
+		var fenced *FencedError
+		if errors.As(err, &fenced) != c.fenced {
+			t.Errorf("before %+v: %v", c.before, err)
+		}
+	}
+}

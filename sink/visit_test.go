@@ -45,7 +45,7 @@ func (k *kafka) collection(f *feed) (*offsets.Collection, *offsets.Table) {
 	k.t.Helper()
 	table := offsets.NewTable()
 	for _, r := range k.records("crm.offsets") {
-		if err := table.Apply(r.Key, r.Value); err != nil {
+		if err := (&Lane{table: table}).fold(r); err != nil {
 			k.t.Fatal(err)
 		}
 	}
