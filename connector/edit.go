@@ -1,6 +1,9 @@
 package connector
 
-import "iter"
+import (
+	"errors"
+	"iter"
+)
 
 // An edit is a change of a collection's state that no reading made but a person: its
 // batches go the way of any other. Memory is not changed by it, for whoever edits
@@ -19,7 +22,7 @@ type edit struct {
 }
 
 // flush yields what was collected as one batch with that state.
-func (e *edit) flush(s State, partial bool) {
+func (e *edit) flush(s State, partial string) {
 	if e.ended {
 		return
 	}
@@ -33,11 +36,14 @@ func (e *edit) flush(s State, partial bool) {
 func (e *edit) full() bool { return len(e.batch.Entries)+len(e.batch.Doubts) >= editPiece }
 
 // Moved returns the state with its cursor at another instant. Backwards the head reads
-// again, and what it finds in the ledger is published no second time. Forwards what
-// lies between is passed over, by the trailing pass too.
-func (s State) Moved(to Instant) State {
+// again, and what it finds in the ledger is published no second time; what is younger
+// than two lookbacks at now gets its trailing pass again too. Forwards what lies between
+// is passed over, by the trailing pass as well.
+func (s State) Moved(to, now Instant) State {
 	if to > s.Cursor.Instant {
 		s.Trailing = max(s.Trailing, to)
+	} else {
+		s.Trailing = min(s.Trailing, max(to, now.Add(-2*s.Lookback)))
 	}
 	s.Cursor = Cursor{Instant: to}
 	if to != Beginning {
@@ -51,54 +57,64 @@ func (s State) Moved(to Instant) State {
 func (m *Memory) Move(to State) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		e := edit{seq: m.State.Seq, yield: yield}
-		e.flush(to, false)
+		e.flush(to, "")
 	}
 }
 
 // Again is the edit after which every live record is published once more when it is
 // next read: its entry is that of no version, older than all. So a record that is gone
-// by then is still known to have been published. Marks and doubts are forgotten.
+// by then is still known to have been published.
 func (m *Memory) Again(to State) iter.Seq[*Batch] {
-	return m.rewrite(to, false, func(c *EntryChange) *Change {
-		if c.Old.Mark {
-			c.Drop = true
-		} else {
-			c.New = Entry{Instant: Beginning}
+	return func(yield func(*Batch) bool) {
+		e := edit{seq: m.State.Seq, yield: yield}
+		for id, old := range m.Ledger.All() {
+			if !old.Mark && !e.ended {
+				e.entry(EntryChange{ID: id, Old: old, Had: true, New: Entry{Instant: Beginning}}, m.State, "")
+			}
 		}
-		return nil
-	})
+		e.flush(to, "")
+	}
 }
 
 // Empty is the edit that forgets every entry, mark and doubt; with tombstones every
 // live record is deleted from the topic as well, at the instant at. It is not to be
-// gone on from before its last batch.
-func (m *Memory) Empty(to State, tombstones bool, at Instant) iter.Seq[*Batch] {
-	return m.rewrite(to, true, func(c *EntryChange) *Change {
-		c.Drop = true
-		if c.Old.Mark || !tombstones {
-			return nil
+// gone on from before its last batch; command is what is to be run again if that does not
+// come.
+func (m *Memory) Empty(to State, command string, tombstones bool, at Instant) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		e := edit{seq: m.State.Seq, yield: yield}
+		for id, old := range m.Ledger.All() {
+			if e.ended {
+				return
+			}
+			if tombstones && !old.Mark {
+				e.batch.Changes = append(e.batch.Changes, Change{ID: id, Instant: at})
+			}
+			e.entry(EntryChange{ID: id, Old: old, Had: true, Drop: true}, m.State, command)
 		}
-		return &Change{ID: c.ID, Instant: at}
-	})
+		e.doubts(m.Doubts, nil, m.State, command)
+		e.flush(to, "")
+	}
 }
 
 // Replace is the edit that makes a collection's ledger and doubts those of o, and its
-// state o's but for the number. It is not to be gone on from before its last batch.
-func (m *Memory) Replace(o *Memory) iter.Seq[*Batch] {
+// state o's but for the number. It is not to be gone on from before its last batch;
+// command is what is to be run again if that does not come.
+func (m *Memory) Replace(o *Memory, command string) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		e := edit{seq: max(m.State.Seq, o.State.Seq), yield: yield}
-		e.flush(m.State, true)
+		e.flush(m.State, command)
 		for id, old := range m.Ledger.All() {
 			if _, kept := o.Ledger.Get(id); !kept {
-				e.entry(EntryChange{ID: id, Old: old, Had: true, Drop: true}, m.State, true)
+				e.entry(EntryChange{ID: id, Old: old, Had: true, Drop: true}, m.State, command)
 			}
 		}
 		for id, entry := range o.Ledger.All() {
 			old, had := m.Ledger.Get(id)
-			e.entry(EntryChange{ID: id, Old: old, Had: had, New: entry}, m.State, true)
+			e.entry(EntryChange{ID: id, Old: old, Had: had, New: entry}, m.State, command)
 		}
-		e.doubts(m.Doubts, o.Doubts, m.State, true)
-		e.flush(o.State, false)
+		e.doubts(m.Doubts, o.Doubts, m.State, command)
+		e.flush(o.State, "")
 	}
 }
 
@@ -109,6 +125,10 @@ type PassedOver struct{ ID, Why string }
 // changed. What the ledger knows better is passed over.
 func (m *Memory) Publish(f Fingerprint, records []Record) (iter.Seq[*Batch], []PassedOver, error) {
 	s := m.State
+	if s.Trailing == Beginning {
+		// The ledger of a collection that begins is forgotten when it is opened.
+		return nil, nil, errors.New("it is about to be read from its start, which publishes every record: nothing can be published again before that")
+	}
 	print, err := s.adopt(f)
 	if err != nil {
 		return nil, nil, err
@@ -170,17 +190,22 @@ func (s State) Anew(set Settings) State {
 		number++
 	}
 	to.Prints = []Numbered{{Number: number, Fingerprint: set.Fingerprint}}
+	if set.Start.Now && s.Trailing != Beginning {
+		// Now was when it began: from today on, nothing of what it forgets would come again.
+		to = to.Moved(s.Floor, Forever)
+		to.Floor, to.Trailing = s.Floor, s.Trailing
+	}
 	return to
 }
 
 // Restarted returns the state with which a collection that keeps its ledger is read
 // again from its start: what was published is known.
-func (s State) Restarted(set Settings) State {
+func (s State) Restarted(set Settings, now Instant) State {
 	start := set.Start.At
 	if set.Start.Now {
 		start = s.Floor
 	}
-	to := s.Moved(start)
+	to := s.Moved(start, now)
 	to.Floor = start
 	return to
 }
@@ -192,30 +217,7 @@ func (s State) CanResume(set Settings) error {
 	return err
 }
 
-// As is Replace, the other way round: the edit that makes any collection's memory m.
-func (m *Memory) As() func(*Memory) iter.Seq[*Batch] {
-	return func(old *Memory) iter.Seq[*Batch] { return old.Replace(m) }
-}
-
-// rewrite changes every entry as change says, and drops every doubt.
-func (m *Memory) rewrite(to State, partial bool, change func(*EntryChange) *Change) iter.Seq[*Batch] {
-	return func(yield func(*Batch) bool) {
-		e := edit{seq: m.State.Seq, yield: yield}
-		for id, old := range m.Ledger.All() {
-			c := EntryChange{ID: id, Old: old, Had: true}
-			if published := change(&c); published != nil {
-				e.batch.Changes = append(e.batch.Changes, *published)
-			}
-			if e.entry(c, m.State, partial); e.ended {
-				return
-			}
-		}
-		e.doubts(m.Doubts, nil, m.State, partial)
-		e.flush(to, false)
-	}
-}
-
-func (e *edit) entry(c EntryChange, s State, partial bool) {
+func (e *edit) entry(c EntryChange, s State, partial string) {
 	e.batch.Entries = append(e.batch.Entries, c)
 	if e.full() {
 		e.flush(s, partial)
@@ -223,7 +225,7 @@ func (e *edit) entry(c EntryChange, s State, partial bool) {
 }
 
 // doubts drops those of before that are not in after, and sets those of after.
-func (e *edit) doubts(before, after map[string]Doubt, s State, partial bool) {
+func (e *edit) doubts(before, after map[string]Doubt, s State, partial string) {
 	add := func(c DoubtChange) {
 		e.batch.Doubts = append(e.batch.Doubts, c)
 		if e.full() {

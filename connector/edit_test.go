@@ -15,7 +15,7 @@ func edited(t *testing.T, m *Memory, batches iter.Seq[*Batch]) (*Memory, []Chang
 	got := NewMemory()
 	got.fold(m)
 	var changes []Change
-	seq, partial := m.State.Seq, false
+	seq, partial := m.State.Seq, ""
 	for b := range batches {
 		for _, c := range b.Entries {
 			if old, had := got.Ledger.Get(c.ID); had != c.Had || old != c.Old {
@@ -37,7 +37,7 @@ func edited(t *testing.T, m *Memory, batches iter.Seq[*Batch]) (*Memory, []Chang
 		changes = append(changes, b.Changes...)
 		got.Apply(b)
 	}
-	if partial {
+	if partial != "" {
 		t.Error("the last piece is partial: nobody could go on")
 	}
 	return got, changes
@@ -69,21 +69,54 @@ func TestMovedGoesBackToReadAgainAndForwardsToPassOver(t *testing.T) {
 		{Beginning, Beginning, 1500, Beginning, ""},
 		{3000, 3000, 3000, 100, Instant(3000).String()},
 	} {
-		got := s.Moved(c.to)
+		got := s.Moved(c.to, Forever)
 		if got.Cursor != (Cursor{c.text, c.cursor}) || got.Trailing != c.trailing || got.Floor != c.floor || got.Seq != 41 {
 			t.Errorf("moved to %s: %+v", c.to, got)
 		}
 	}
 }
 
-func TestAgainMakesEveryLiveRecordOlderThanAllAndForgetsTheRest(t *testing.T) {
+// A cursor that was moved forwards by mistake and back again: what is late in between is
+// found by the trailing pass as if nothing had happened.
+func TestMovedBackNothingYoungerThanTwoLookbacksIsTakenForSettled(t *testing.T) {
+	now := 1000 * sec
+	s := State{Cursor: Cursor{Instant: 990 * sec}, Trailing: 900 * sec, Lookback: 60 * time.Second}
+	if got := s.Moved(999*sec, now).Moved(980*sec, now); got.Trailing != 980*sec {
+		t.Errorf("trailing at %s", got.Trailing)
+	}
+	if got := s.Moved(999*sec, now).Moved(100*sec, now); got.Trailing != 880*sec {
+		t.Errorf("trailing at %s", got.Trailing)
+	}
+	if got := s.Moved(Beginning, now); got.Trailing != 880*sec {
+		t.Errorf("trailing at %s", got.Trailing)
+	}
+}
+
+func TestPublishIsRefusedToACollectionThatIsAboutToBegin(t *testing.T) {
+	m := held(1)
+	m.State.Trailing = Beginning
+	if _, _, err := m.Publish(m.State.Prints[1].Fingerprint, []Record{{ID: "0", Instant: 5000}}); err == nil {
+		t.Error("its entry would be forgotten at the next start, and the record published once more")
+	}
+}
+
+// "now" was when the collection began. To begin again now would never publish again what
+// was deleted from the topic.
+func TestAnewACollectionThatStartedNowStartsWhereItStartedThen(t *testing.T) {
+	s := held(1).State
+	if got := s.Anew(Settings{Start: Start{Now: true}}); got.Cursor.Instant != 100 || got.Floor != 100 || got.Trailing != 1500 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAgainMakesEveryLiveRecordOlderThanAllAndLeavesTheRest(t *testing.T) {
 	m := held(12_000)
-	got, changes := edited(t, m, m.Again(m.State.Moved(Beginning)))
-	if len(changes) > 0 || got.Ledger.Len() != 12_000 || len(got.Ledger.Marks()) != 0 || len(got.Doubts) != 0 {
+	got, changes := edited(t, m, m.Again(m.State.Moved(Beginning, Forever)))
+	if len(changes) > 0 || got.Ledger.Len() != 12_000 || len(got.Ledger.Marks()) != 1 || len(got.Doubts) != 2 {
 		t.Fatalf("%d changes, %d live, %d marks, %d doubts", len(changes), got.Ledger.Len(), len(got.Ledger.Marks()), len(got.Doubts))
 	}
 	for id, e := range got.Ledger.All() {
-		if e != (Entry{Instant: Beginning}) {
+		if !e.Mark && e != (Entry{Instant: Beginning}) {
 			t.Fatalf("entry %q is %+v", id, e)
 		}
 	}
@@ -109,7 +142,7 @@ func TestWhatIsToComeAgainIsPublishedOnceWhenItIsRead(t *testing.T) {
 	if again := pull(); len(again) > 0 {
 		t.Fatalf("published again without being asked: %v", again)
 	}
-	for b := range r.mem.Again(r.mem.State.Moved(Beginning)) {
+	for b := range r.mem.Again(r.mem.State.Moved(Beginning, Forever)) {
 		r.mem.Apply(b)
 	}
 	if got := pull(); !slices.Equal(got, []string{"1", "2"}) {
@@ -122,7 +155,7 @@ func TestWhatIsToComeAgainIsPublishedOnceWhenItIsRead(t *testing.T) {
 
 func TestEmptyForgetsEverythingAndWithTombstonesDeletesWhatIsLive(t *testing.T) {
 	m := held(6000)
-	got, changes := edited(t, m, m.Empty(m.State.Anew(Settings{Lookback: time.Hour}), true, 77))
+	got, changes := edited(t, m, m.Empty(m.State.Anew(Settings{Lookback: time.Hour}), "state reset", true, 77))
 	if got.Ledger.Len()+len(got.Ledger.Marks())+len(got.Doubts) != 0 || got.State.Trailing != Beginning || got.State.Lookback != time.Hour {
 		t.Errorf("left: %d live, %+v", got.Ledger.Len(), got.State)
 	}
@@ -136,7 +169,7 @@ func TestEmptyForgetsEverythingAndWithTombstonesDeletesWhatIsLive(t *testing.T) 
 	if len(ids) != 6000 || len(changes) != 6000 || ids["dead"] {
 		t.Errorf("%d tombstones of %d keys", len(changes), len(ids))
 	}
-	if _, changes := edited(t, m, m.Empty(m.State.Anew(Settings{}), false, 77)); len(changes) != 0 {
+	if _, changes := edited(t, m, m.Empty(m.State.Anew(Settings{}), "state reset", false, 77)); len(changes) != 0 {
 		t.Errorf("%d tombstones that were not asked for", len(changes))
 	}
 }
@@ -149,7 +182,7 @@ func TestReplaceMakesOneMemoryTheOther(t *testing.T) {
 	delete(o.Doubts, "1")
 	o.Doubts["2"], o.Doubts["3"] = Doubt{Since: 1}, Doubt{Since: 2}
 	o.State.Seq = 9 // less than ours: the numbers go on above the larger
-	got, changes := edited(t, m, m.Replace(o))
+	got, changes := edited(t, m, m.Replace(o, "state import"))
 	if len(changes) != 0 {
 		t.Errorf("%d changes", len(changes))
 	}
@@ -157,7 +190,7 @@ func TestReplaceMakesOneMemoryTheOther(t *testing.T) {
 	if !maps.Equal(entries(got), entries(o)) || !maps.Equal(got.Doubts, o.Doubts) || got.State.Cursor != o.State.Cursor {
 		t.Errorf("got %d entries, doubts %v", got.Ledger.Len(), got.Doubts)
 	}
-	if first := first(m.Replace(o)); !first.Partial {
+	if first := first(m.Replace(o, "state import")); first.Partial != "state import" {
 		t.Error("whoever finds the first piece alone would go on from it")
 	}
 }
@@ -240,7 +273,7 @@ func TestRestartedBeginsAtTheStartOfTheConfig(t *testing.T) {
 	}{
 		{Start{At: Beginning}, Beginning, Beginning}, {Start{At: 700}, 700, 700}, {Start{Now: true}, 100, 100},
 	} {
-		if got := s.Restarted(Settings{Start: c.start}); got.Cursor.Instant != c.cursor || got.Floor != c.floor || got.Trailing != 1500 {
+		if got := s.Restarted(Settings{Start: c.start}, Forever); got.Cursor.Instant != c.cursor || got.Floor != c.floor || got.Trailing != 1500 {
 			t.Errorf("%+v: %+v", c.start, got)
 		}
 	}

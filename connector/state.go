@@ -85,16 +85,16 @@ type Batch struct {
 	Doubts  []DoubtChange
 	// State is the collection's after the batch, with the batch's own number in Seq.
 	State State
-	// Partial says that nobody may go on from this batch: it is a piece of a change of
-	// everything, and the state is forgotten until the last piece brings the new one.
-	Partial bool
+	// Partial, if not empty, says that nobody may go on from this batch: it is a piece of a
+	// change of everything, by the command that it names, and not the last.
+	Partial string
 }
 
 // reset empties the batch and keeps its memory.
 func (b *Batch) reset() {
 	clear(b.Changes) // lets the page go
 	b.Changes, b.Entries, b.Doubts = b.Changes[:0], b.Entries[:0], b.Doubts[:0]
-	b.Partial = false
+	b.Partial = ""
 }
 
 func (b *Batch) empty() bool { return len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 }

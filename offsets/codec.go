@@ -60,6 +60,9 @@ type State struct {
 	Identity
 	Instance string
 	Sum      Sum
+	// Partial names the command that is in the middle of changing everything; empty: the
+	// state can be gone on from.
+	Partial string
 }
 
 // key returns the key of a record. Names and ids are texts from outside: JSON keeps
@@ -192,6 +195,7 @@ type (
 		Instance   string      `json:"instance"`
 		Seq        uint64      `json:"seq"`
 		Sum        string      `json:"sum"`
+		Partial    string      `json:"partial,omitempty"`
 	}
 )
 
@@ -224,7 +228,7 @@ func toStateJSON(s State) stateJSON {
 	j := stateJSON{
 		V: 1, Cursor: s.Cursor.Text, CursorAt: instantText(s.Cursor.Instant), Trailing: instantText(s.Trailing),
 		Lookback: s.Lookback.String(), Floor: instantText(s.Floor), Topic: s.Topic, TopicID: hex.EncodeToString(s.ID[:]),
-		Partitions: s.Partitions, Instance: s.Instance, Seq: s.Seq, Sum: s.Sum.String(),
+		Partitions: s.Partitions, Instance: s.Instance, Seq: s.Seq, Sum: s.Sum.String(), Partial: s.Partial,
 	}
 	for _, p := range s.Prints {
 		j.Prints = append(j.Prints, printJSON(p))
@@ -259,7 +263,7 @@ func decodeState(v []byte) (State, error) {
 	if err := strictJSON(v, &j); err != nil {
 		return State{}, err
 	}
-	s := State{Instance: j.Instance, Identity: Identity{Topic: j.Topic, Partitions: j.Partitions}}
+	s := State{Instance: j.Instance, Partial: j.Partial, Identity: Identity{Topic: j.Topic, Partitions: j.Partitions}}
 	s.Cursor = connector.Cursor{Text: j.Cursor, Instant: connector.Instant(j.CursorAt)}
 	s.Trailing, s.Floor, s.Seq = connector.Instant(j.Trailing), connector.Instant(j.Floor), j.Seq
 	for _, p := range j.Prints {

@@ -34,6 +34,9 @@
 //	         "deletions":"deleted_at"}],"topic":TEXT,"topic_id":HEX,"partitions":1,
 //	         "instance":"host","seq":12,"sum":HEX}
 //
+// A state may also have "partial":COMMAND: a command is in the middle of changing
+// everything, and nobody goes on from it before that command has been run to its end.
+//
 // The value of an entry is 28 bytes, numbers big-endian:
 //
 //	0      version of the format, 1
@@ -41,6 +44,9 @@
 //	2–3    number of the fingerprint that the hash was made with
 //	4–11   instant in microseconds since 1970, signed
 //	12–27  hash
+//
+// A live entry of fingerprint 0, with the smallest instant and no hash, is that of a
+// record which is to be published again when it is next read.
 //
 // A null value forgets its key. Nothing else is ever said by the absence of a record.
 //

@@ -31,8 +31,7 @@ func NewEncoder(topic string, partition int32, c *Collection, identity Identity,
 }
 
 // Records appends a batch's records to dst, the state last, and returns with them how
-// many bytes of keys and values they hold. Of a partial batch the state is a tombstone:
-// a collection with entries and no state is one that no lane goes on with.
+// many bytes of keys and values they hold.
 func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record, int) {
 	n := len(b.Entries) + len(b.Doubts) + 1
 	slab := make([]kgo.Record, 0, n)
@@ -72,11 +71,7 @@ func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record,
 		}
 		add(k, v)
 	}
-	if b.Partial {
-		add(e.stateKey, nil)
-	} else {
-		add(e.stateKey, encodeState(State{State: b.State, Identity: e.identity, Instance: e.instance, Sum: e.sum}))
-	}
+	add(e.stateKey, encodeState(State{State: b.State, Identity: e.identity, Instance: e.instance, Sum: e.sum, Partial: b.Partial}))
 	return dst, size
 }
 

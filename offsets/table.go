@@ -15,7 +15,9 @@ type Collection struct {
 	Instance string
 	Sum      Sum
 	// Known says that there is a state record: the collection was committed before.
-	Known bool
+	// Partial names the command that was interrupted while it changed everything.
+	Known   bool
+	Partial string
 }
 
 // Table is a lane: the fold of one partition of the offsets topic.
@@ -124,14 +126,14 @@ func (t *Table) applyLane(kind string, value []byte) error {
 func (c *Collection) applyState(value []byte) error {
 	if value == nil {
 		c.Known, c.Memory.State, c.Identity = false, connector.NewState(), Identity{}
-		c.Sum = Sum{}
+		c.Sum, c.Partial = Sum{}, ""
 		return nil
 	}
 	s, err := decodeState(value)
 	if err != nil {
 		return err
 	}
-	c.Known, c.Memory.State, c.Identity, c.Instance, c.Sum = true, s.State, s.Identity, s.Instance, s.Sum
+	c.Known, c.Memory.State, c.Identity, c.Instance, c.Sum, c.Partial = true, s.State, s.Identity, s.Instance, s.Sum, s.Partial
 	return nil
 }
 

@@ -95,6 +95,8 @@ func (l *Lane) commits() error {
 			l.m.Transactions.WithLabelValues("unknown").Inc()
 			l.blame(failed)
 			return err
+		case len(failed) > 0 && l.visit:
+			return refused(failed) // a visitor does not wait while others do
 		case len(failed) > 0:
 			l.quarantine(batches, alone, failed)
 		default:
@@ -136,11 +138,20 @@ func (l *Lane) ownedStill() error {
 	if time.Since(l.asked) < l.cfg.askEvery() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stall)
+	// Briefly: what is staged meanwhile waits. A broker that does not answer says nothing.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err := l.ours(ctx)
 	l.asked = time.Now()
 	return err
+}
+
+// refused is one of the refusals of topics.
+func refused(failed map[string]error) error {
+	for topic, err := range failed {
+		return &TopicError{Topic: topic, Err: err}
+	}
+	return nil
 }
 
 // cut takes from the front of the queue as much as fits a transaction, at least one.

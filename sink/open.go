@@ -84,6 +84,12 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 // add up, or there is no state although there was one. It changes nothing and fences
 // nobody, so that check asks by it what a lane does.
 func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
+	if c.Partial != "" {
+		return id, false, &connector.StopError{
+			What:   fmt.Sprintf("`tributary %s` of %s was interrupted: half of it is committed", c.Partial, c.Name),
+			Remedy: "run that command again; nothing is published until then",
+		}
+	}
 	if c.Known && c.Identity.Topic != topic {
 		return id, false, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
 	}

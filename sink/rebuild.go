@@ -59,19 +59,30 @@ func (r *Rebuilt) add(headers *HeaderReader, rec *kgo.Record, parse func([]byte)
 	}
 	id := string(rec.Key)
 	s := &r.Memory.State
-	s.Seq, r.Newest = max(s.Seq, h.Seq), max(r.Newest, h.Time)
+	s.Seq = max(s.Seq, h.Seq)
 	if h.Deleted {
 		r.Memory.Ledger.Drop(id)
 		r.deleted[id] = h.Time
 		return
 	}
 	delete(r.deleted, id)
-	r.Memory.Ledger.Put(id, connector.Entry{Instant: h.Time, Hash: h.Hash, Print: h.Print})
+	// A deletion's instant may be that of a command, and a version's lie in the future:
+	// neither says how far the source was read. Nothing was read later than it was written.
+	r.Newest = max(r.Newest, min(h.Time, connector.InstantOf(rec.Timestamp)))
 	r.print = max(r.print, h.Print)
-	if v, err := parse(rec.Value); err != nil || v.ID != id || v.Hash != h.Hash {
+	e := connector.Entry{Instant: h.Time, Hash: h.Hash, Print: h.Print}
+	v, err := parse(rec.Value)
+	if err != nil || v.ID != id || v.Hash != h.Hash {
 		r.unlike[h.Print] = true
 	}
+	if err == nil && v.ID == id && v.Bad == "" {
+		e.Hash, e.Print = v.Hash, present
+	}
+	r.Memory.Ledger.Put(id, e)
 }
+
+// present stands for the number of the present fingerprint until Resume has chosen it.
+const present = 1<<14 - 1
 
 // Resume makes of it a memory to go on from with those settings: reading begins again
 // at from. Whatever was published by then is published no second time.
@@ -87,23 +98,30 @@ func (r *Rebuilt) Resume(set connector.Settings, from connector.Instant) *connec
 	if r.unlike[number] {
 		number++ // the hashes in the topic are those of another config
 	}
+	for id, e := range m.Ledger.All() {
+		if e.Print == present {
+			e.Print = number
+			m.Ledger.Put(id, e) // over itself: nothing moves
+		}
+	}
 	s := &m.State
 	s.Prints = []connector.Numbered{{Number: number, Fingerprint: set.Fingerprint}}
 	s.Lookback, s.Floor = set.Lookback, set.Start.At
 	if set.Start.Now {
 		s.Floor = from
 	}
-	*s = s.Moved(from)
-	// Beginning would be a collection that was never read, whose ledger is forgotten.
+	from = max(from, s.Floor) // what lies below was never to be published
+	*s = s.Moved(from, connector.Forever)
+	// Beginning would be a collection that was never read, whose ledger is forgotten. And
+	// nothing younger than a lookback has been read for good.
 	s.Trailing = from
 	if from == connector.Beginning {
-		s.Trailing = max(r.Newest, 0)
+		s.Trailing = max(r.Newest.Add(-2*set.Lookback), 0)
 	}
 	return m
 }
 
-// Alike says whether the hashes of the versions published last were made with the
-// present config: then a change is known by its hash, else by its instant alone.
+// Alike says whether the hashes in the topic were made with the present config.
 func (r *Rebuilt) Alike() bool { return !r.unlike[max(1, r.print)] }
 
 // readTopic reads every partition of a data topic read_committed from its beginning to

@@ -82,6 +82,13 @@ func (l *Lane) take(ctx context.Context, c *offsets.Collection, topic string, se
 	return id, nil
 }
 
+// Committed returns the state of a collection as it was when the lane was acquired.
+func (l *Lane) Committed(source, collection string) connector.State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.table.Collection(offsets.Name{Source: source, Collection: collection}).Memory.State
+}
+
 // LastBatch returns the largest number of a batch in a data topic, 0 if there is none or
 // no topic: what is written over a state that was lost goes on above it. It reads the
 // whole topic.

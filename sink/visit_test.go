@@ -192,8 +192,8 @@ func TestACollectionOfWhichHalfAChangeIsCommittedIsStopped(t *testing.T) {
 			o.Ledger.Put("n"+strings.Repeat("x", i%7)+string(rune('a'+i%26)), connector.Entry{Instant: 5, Print: 1})
 		}
 		return func(yield func(*connector.Batch) bool) {
-			for b := range m.Replace(o) {
-				if !b.Partial || !yield(b) { // it dies before the last piece
+			for b := range m.Replace(o, "state import") {
+				if b.Partial == "" || !yield(b) { // it dies before the last piece
 					return
 				}
 			}
@@ -203,13 +203,13 @@ func TestACollectionOfWhichHalfAChangeIsCommittedIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ := k.collection(f)
-	if c.Known || c.Left() == 0 {
-		t.Fatalf("state known %v, %d records of the ledger", c.Known, c.Left())
+	if c.Partial != "state import" || c.Left() == 0 {
+		t.Fatalf("partial %q, %d records of the ledger", c.Partial, c.Left())
 	}
 	f.stopped = make(chan error, 1)
 	l = k.live(k.config("a", "owner-2"), f.run)
 	var stop *connector.StopError
-	if err := <-f.stopped; !errors.As(err, &stop) || !strings.Contains(stop.What, "has no state") {
+	if err := <-f.stopped; !errors.As(err, &stop) || !strings.Contains(stop.What, "`tributary state import` of s.people was interrupted") {
 		t.Errorf("the collection opened with %v, want a StopError", err)
 	}
 	l.stop()
@@ -234,12 +234,12 @@ func TestAnEditReplacesALedgerAndTheSumHolds(t *testing.T) {
 	edits := map[string]edit{
 		"replaced": func(m *connector.Memory) iter.Seq[*connector.Batch] {
 			o.State = m.State
-			return m.Replace(o)
+			return m.Replace(o, "state import")
 		},
 		"again": func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Again(m.State.Moved(connector.Beginning))
+			return m.Again(m.State.Moved(connector.Beginning, connector.Forever))
 		},
-		"empty": func(m *connector.Memory) iter.Seq[*connector.Batch] { return m.Empty(m.State, true, 99) },
+		"empty": func(m *connector.Memory) iter.Seq[*connector.Batch] { return m.Empty(m.State, "state reset", true, 99) },
 	}
 	for _, name := range []string{"replaced", "again", "empty"} {
 		before, _ := k.collection(f)
@@ -260,7 +260,7 @@ func TestAnEditReplacesALedgerAndTheSumHolds(t *testing.T) {
 			}
 		case "again":
 			for id, e := range c.Memory.Ledger.All() {
-				if e != (connector.Entry{Instant: connector.Beginning}) {
+				if !e.Mark && e != (connector.Entry{Instant: connector.Beginning}) {
 					t.Errorf("%s: entry of %s is %+v", name, id, e)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -59,8 +60,8 @@ func (e *editor) publish(ctx context.Context, c CollectionConfig, keys []string,
 	if err != nil {
 		return err
 	}
-	if !st.Known {
-		return e.noStateYet(c, st)
+	if err := e.usable(c, st); err != nil {
+		return err
 	}
 	records, missing, err := e.ask(ctx, c, keys)
 	if err != nil {
@@ -68,29 +69,50 @@ func (e *editor) publish(ctx context.Context, c CollectionConfig, keys []string,
 	}
 	published := 0
 	var passed []connector.PassedOver
-	commit := func(m *connector.Memory, stage func(iter.Seq[*connector.Batch]) error) error {
-		batches, not, err := m.Publish(c.Settings.Fingerprint, records)
+	commit := func(m *connector.Memory, most int, stage func(iter.Seq[*connector.Batch]) error) error {
+		fit, not := fitting(records, st.Memory, m, most)
+		batches, more, err := m.Publish(c.Settings.Fingerprint, fit)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", c, err)
 		}
-		passed, published = not, len(records)-len(not)
+		passed = append(not, more...)
+		published = len(records) - len(passed)
 		return stage(batches)
 	}
 	if dry {
-		err = commit(st.Memory, func(iter.Seq[*connector.Batch]) error { return nil })
+		err = commit(st.Memory, math.MaxInt, func(iter.Seq[*connector.Batch]) error { return nil })
 	} else if len(records) > 0 {
 		err = e.visit(ctx, c.Settings.Source, func(ctx context.Context, l *sink.Lane) error {
 			w, err := l.Open(ctx, c.Settings.Source, c.Settings.Collection, c.Topic, discarded(c))
 			if err != nil {
 				return err
 			}
-			return commit(w.Memory(), func(b iter.Seq[*connector.Batch]) error { return stageAll(ctx, w, b) })
+			return commit(w.Memory(), w.MaxRecord(), func(b iter.Seq[*connector.Batch]) error { return stageAll(ctx, w, b) })
 		})
 	}
 	if err != nil {
 		return err
 	}
 	return e.told(c, published, passed, missing, dry)
+}
+
+// fitting returns the records that can be published over the memory now: not those that
+// were read since they were asked for, by a connector that runs, and not those that are
+// larger than the topic takes.
+func fitting(records []connector.Record, asked, now *connector.Memory, most int) (fit []connector.Record, passed []connector.PassedOver) {
+	for _, r := range records {
+		was, had := asked.Ledger.Get(r.ID)
+		is, has := now.Ledger.Get(r.ID)
+		switch {
+		case was != is || had != has:
+			passed = append(passed, connector.PassedOver{ID: r.ID, Why: "the connector has read it meanwhile"})
+		case len(r.Value)+2*len(r.ID) > most:
+			passed = append(passed, connector.PassedOver{ID: r.ID, Why: fmt.Sprintf("it is %d bytes long, more than its topic takes", len(r.Value))})
+		default:
+			fit = append(fit, r)
+		}
+	}
+	return fit, passed
 }
 
 // told says what became of each key; those that were not published make it a failure.

@@ -159,6 +159,8 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 		}
 		if !c.Known {
 			row.Problem = "its state record is missing"
+		} else if c.Partial != "" {
+			row.Problem = "`tributary " + c.Partial + "` was interrupted: run it again"
 		} else if err := c.Verify(); err != nil {
 			row.Problem = err.Error()
 		}

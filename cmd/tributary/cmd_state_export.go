@@ -50,9 +50,10 @@ over: what was published since would be published again after its import.`,
 			return err
 		}
 		err = offsets.Export(out, e.cfg.Offsets.Topic, all)
-		if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
-			_, err = fmt.Fprintf(a.stderr, "%d collections written to %s\n", len(all), file)
+		if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+			return errors.Join(err, os.Remove(file)) // half of it is worse than nothing
 		}
+		_, err = fmt.Fprintf(a.stderr, "%d collections written to %s\n", len(all), file)
 		return err
 	}
 	return cmd
@@ -73,6 +74,9 @@ func (e *editor) exported(ctx context.Context, names []string) ([]*offsets.Colle
 			}
 			if !c.Known {
 				continue
+			}
+			if c.Partial != "" {
+				return nil, fmt.Errorf("`tributary %s` of %s was interrupted: run that command again first", c.Partial, name)
 			}
 			if err := c.Verify(); err != nil {
 				return nil, fmt.Errorf("%w; `tributary state rebuild %s --replace` makes its state anew", err, name)

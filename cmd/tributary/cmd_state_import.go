@@ -63,6 +63,7 @@ func (e *editor) imports(ctx context.Context, path string, f importFlags) error 
 	}
 	defer file.Close()
 	for _, dry := range []bool{true, false} {
+		seen := map[string]bool{}
 		if !dry && f.dry {
 			break
 		}
@@ -70,15 +71,19 @@ func (e *editor) imports(ctx context.Context, path string, f importFlags) error 
 			return fmt.Errorf("%s is read twice: %w", path, err)
 		}
 		err := offsets.Import(file, func(in *offsets.Collection) error {
-			c, seq, err := e.importable(ctx, in, f)
+			c, st, seq, err := e.importable(ctx, in, f)
 			if err != nil {
 				return err
 			}
+			if seen[c.String()] {
+				return fmt.Errorf("%s is there twice", c)
+			}
+			seen[c.String()] = true
 			if dry && !f.dry {
 				return nil
 			}
 			if !dry {
-				if err := e.take(ctx, c, seq, in.Memory.As()); err != nil {
+				if err := e.take(ctx, c, st, seq, replaceBy(in.Memory, commandImport)); err != nil {
 					return err
 				}
 			}
@@ -94,36 +99,35 @@ func (e *editor) imports(ctx context.Context, path string, f importFlags) error 
 
 // importable says where a collection of the file belongs, and above which number its
 // batches go on.
-func (e *editor) importable(ctx context.Context, in *offsets.Collection, f importFlags) (c CollectionConfig, seq uint64, err error) {
+func (e *editor) importable(ctx context.Context, in *offsets.Collection, f importFlags) (c CollectionConfig, st *offsets.Collection, seq uint64, err error) {
 	if old, name, ok := strings.Cut(f.rename, "="); ok && in.Name.Source == old {
 		in.Name.Source = name
 	}
 	if c, err = e.cfg.collection(in.Name.String()); err != nil {
-		return c, 0, errors.New(err.Error() + "; --rename where a source has another name now") // the file's fault, and no wrong usage
+		return c, nil, 0, errors.New(err.Error() + "; --rename where a source has another name now") // the file's fault, and no wrong usage
 	}
-	st, err := e.state(ctx, c)
-	if err != nil {
-		return c, 0, err
+	if st, err = e.state(ctx, c); err != nil {
+		return c, nil, 0, err
 	}
-	if st.Known && !f.replace {
-		return c, 0, fmt.Errorf("%s has a state already, with cursor %s: --replace replaces it", c, st.Memory.State.Cursor.Instant)
+	if err := mayReplace(c, st, commandImport, f.replace); err != nil {
+		return c, nil, 0, err
 	}
 	now, exists, err := e.topic(ctx, c)
 	switch {
 	case err != nil:
-		return c, 0, err
+		return c, nil, 0, err
 	case !exists:
-		return c, 0, fmt.Errorf("topic %s of %s does not exist: what the ledger says was published would not be in it", c.Topic, c)
+		return c, nil, 0, fmt.Errorf("topic %s of %s does not exist: what the ledger says was published would not be in it", c.Topic, c)
 	case now.Partitions != in.Partitions:
-		return c, 0, fmt.Errorf("topic %s has %d partitions, and that of the state had %d: keys would stand in two of them", c.Topic, now.Partitions, in.Partitions)
+		return c, nil, 0, fmt.Errorf("topic %s has %d partitions, and that of the state had %d: keys would stand in two of them", c.Topic, now.Partitions, in.Partitions)
 	case now.ID != in.ID && !f.adopt:
-		return c, 0, fmt.Errorf("the state belongs to topic %s with another id than %s has: what its ledger says was published is not in it; --adopt-topic if it is a whole copy", in.Topic, c.Topic)
+		return c, nil, 0, fmt.Errorf("the state belongs to topic %s with another id than %s has: what its ledger says was published is not in it; --adopt-topic if it is a whole copy", in.Topic, c.Topic)
 	}
 	if seq, err = sink.LastBatch(ctx, e.cl, c.Topic); err != nil {
-		return c, 0, err
+		return c, nil, 0, err
 	}
-	if seq > in.Memory.State.Seq && !f.replace && !f.adopt {
-		return c, 0, fmt.Errorf("topic %s holds batch %d, and the state ends with %d: what was published since would come again; --replace if that is meant", c.Topic, seq, in.Memory.State.Seq)
+	if seq > in.Memory.State.Seq && !f.replace && st.Partial == "" {
+		return c, nil, 0, fmt.Errorf("topic %s holds batch %d, and the state ends with %d: what was published since would come again; --replace if that is meant", c.Topic, seq, in.Memory.State.Seq)
 	}
-	return c, seq, nil
+	return c, st, seq, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,8 +24,7 @@ record, so that none of it is published again.
 
 What it cannot know, it says: how far the source was read, which is why reading begins
 again some time before the newest instant that was published (--from chooses); which
-deletions were read and had nothing to delete; what was in doubt. Records that the
-config's present hash does not explain are known by their instant alone.
+deletions were read and had nothing to delete; what was in doubt.
 
 A collection that has a state is refused, unless --replace.`,
 		Example: `  tributary state rebuild salesloft.people --dry-run
@@ -34,14 +32,14 @@ A collection that has a state is refused, unless --replace.`,
 		Args: cobra.ExactArgs(1),
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().StringVar(&from, "from", "", "the `INSTANT` to read on from, or \"beginning\"; by default an hour, or two lookbacks, before the newest that was published")
+	cmd.Flags().StringVar(&from, "from", "", "the `INSTANT` to read on from, or \"beginning\"; by default a day before the newest that was published")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace a state that is there")
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "say what would be done, and do nothing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if from != "" {
-			at, err := connector.ParseInstant(from)
+			at, err := past("--from", from)
 			if err != nil {
-				return &exitError{exitUsage, errors.New("--from: " + err.Error())}
+				return err
 			}
 			f.from = &at
 		}
@@ -69,8 +67,8 @@ func (e *editor) rebuild(ctx context.Context, c CollectionConfig, f rebuildFlags
 	if err != nil {
 		return err
 	}
-	if st.Known && !f.replace {
-		return fmt.Errorf("%s has a state, with cursor %s: --replace replaces it", c, st.Memory.State.Cursor.Instant)
+	if err := mayReplace(c, st, commandRebuild, f.replace); err != nil {
+		return err
 	}
 	parser, err := rest.NewRecordParser(c.Rest)
 	if err != nil {
@@ -84,23 +82,23 @@ func (e *editor) rebuild(ctx context.Context, c CollectionConfig, f rebuildFlags
 	if r.Memory.State.Seq == 0 {
 		return fmt.Errorf("topic %s holds %d records and none that was published of %s: there is nothing to rebuild from", c.Topic, r.Records, c)
 	}
-	from := r.Newest.Add(-max(time.Hour, 2*c.Settings.Lookback))
+	from := r.Newest.Add(-max(24*time.Hour, 2*c.Settings.Lookback))
 	if f.from != nil {
 		from = *f.from
 	}
 	m := r.Resume(c.Settings, from)
 	if !f.dry {
-		if err := e.take(ctx, c, m.State.Seq, m.As()); err != nil {
+		if err := e.take(ctx, c, st, m.State.Seq, replaceBy(m, commandRebuild)); err != nil {
 			return err
 		}
 	}
 	err = e.say(f.dry, "%s: %d live records and %d marks from %d records of topic %s; it is read again from %s (the newest published is of %s)",
-		c, m.Ledger.Len(), len(m.Ledger.Marks()), r.Records, c.Topic, from, r.Newest)
+		c, m.Ledger.Len(), len(m.Ledger.Marks()), r.Records, c.Topic, m.State.Cursor.Instant, r.Newest)
 	if err == nil && r.Foreign > 0 {
 		err = e.say(false, "  %d records were not published by this program, or not of %s, and were passed over", r.Foreign, c)
 	}
 	if err == nil && !r.Alike() {
-		err = e.say(false, "  the config's present hash does not give the hashes in the topic: until a record changes it is known by its instant alone")
+		err = e.say(false, "  the config's present hash does not give the hashes in the topic: the ledger has those that it gives for the values there")
 	}
 	return err
 }

@@ -67,8 +67,8 @@ func (e *editor) reset(ctx context.Context, c CollectionConfig, f resetFlags) er
 	if err != nil {
 		return err
 	}
-	if !st.Known {
-		return e.noStateYet(c, st)
+	if err := e.usable(c, st); err != nil && !f.goesOn(st) {
+		return err
 	}
 	now, exists, err := e.topic(ctx, c)
 	if err != nil {
@@ -88,13 +88,18 @@ func (e *editor) reset(ctx context.Context, c CollectionConfig, f resetFlags) er
 			return fmt.Errorf("topic %s is not the one that the state of %s belongs to, and holds batches of a connector: delete it and let it be made anew, or use `state rebuild %s --replace`", c.Topic, c, c)
 		}
 	}
-	edit, what := f.edit(c, st, same)
+	edit, what := f.edit(c, st, same && st.Partial != commandRefill)
 	if !f.dry {
-		if err := e.take(ctx, c, seq, edit); err != nil {
+		if err := e.take(ctx, c, nil, seq, edit); err != nil {
 			return err
 		}
 	}
 	return e.say(f.dry, "%s: is read again from its start; %s", c, what)
+}
+
+// goesOn says whether it is a reset that was interrupted, and is now run again.
+func (f *resetFlags) goesOn(st *offsets.Collection) bool {
+	return (st.Partial == commandTombstones && f.tombstones) || (st.Partial == commandRefill && f.republish && !f.tombstones)
 }
 
 // possible says why a reset cannot be what is wanted.
@@ -120,21 +125,21 @@ func (f *resetFlags) edit(c CollectionConfig, st *offsets.Collection, same bool)
 	switch {
 	case !same:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Empty(m.State.Anew(c.Settings), false, 0)
+			return m.Empty(m.State.Anew(c.Settings), commandRefill, false, 0)
 		}, fmt.Sprintf("topic %s is not the one that %d records were published to, so all are published", c.Topic, live)
 	case f.tombstones:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Empty(m.State.Anew(c.Settings), true, connector.InstantOf(time.Now()))
+			return m.Empty(m.State.Anew(c.Settings), commandTombstones, true, connector.InstantOf(time.Now()))
 		}, fmt.Sprintf("%d records are deleted from topic %s first", live, c.Topic)
 	case f.republish:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			to := m.State.Restarted(c.Settings)
+			to := m.State.Restarted(c.Settings, connector.InstantOf(time.Now()))
 			to.Prints = m.State.Anew(c.Settings).Prints
 			return m.Again(to)
 		}, fmt.Sprintf("%d live records are published again as they are met", live)
 	default:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Move(m.State.Restarted(c.Settings))
+			return m.Move(m.State.Restarted(c.Settings, connector.InstantOf(time.Now())))
 		}, fmt.Sprintf("%d live records are known and are not published again", live)
 	}
 }

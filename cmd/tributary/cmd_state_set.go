@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,12 +31,9 @@ connector goes on from the new cursor within seconds.`,
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be done, and do nothing")
 	cobra.CheckErr(cmd.MarkFlagRequired("cursor"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		to, err := connector.ParseInstant(cursor)
-		switch {
-		case err != nil:
-			return &exitError{exitUsage, errors.New("--cursor: " + err.Error())}
-		case to != connector.Beginning && to.Time().After(time.Now()):
-			return &exitError{exitUsage, fmt.Errorf("--cursor: %s is in the future: what is written until then would never be read", to)}
+		to, err := past("--cursor", cursor)
+		if err != nil {
+			return err
 		}
 		e, err := newEditor(a, path)
 		if err != nil {
@@ -59,8 +54,8 @@ func (e *editor) set(ctx context.Context, c CollectionConfig, to connector.Insta
 	if err != nil {
 		return err
 	}
-	if !st.Known {
-		return e.noStateYet(c, st)
+	if err := e.usable(c, st); err != nil {
+		return err
 	}
 	from := st.Memory.State
 	if !dry {
@@ -70,7 +65,7 @@ func (e *editor) set(ctx context.Context, c CollectionConfig, to connector.Insta
 				return err
 			}
 			from = w.Memory().State
-			return stageAll(ctx, w, w.Memory().Move(from.Moved(to)))
+			return stageAll(ctx, w, w.Memory().Move(from.Moved(to, connector.InstantOf(time.Now()))))
 		})
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,6 +21,19 @@ import (
 
 // A memoryEdit is a change of a collection's state, made when its lane is held.
 type memoryEdit = func(*connector.Memory) iter.Seq[*connector.Batch]
+
+// The commands that change everything, as they are named when they were interrupted.
+const (
+	commandImport     = "state import"
+	commandRebuild    = "state rebuild"
+	commandTombstones = "state reset --tombstones"
+	commandRefill     = "state reset --republish"
+)
+
+// replaceBy is the edit that makes a collection's memory m.
+func replaceBy(m *connector.Memory, command string) memoryEdit {
+	return func(old *connector.Memory) iter.Seq[*connector.Batch] { return old.Replace(m, command) }
+}
 
 // An editor changes committed state for a command: it looks without fencing anybody, and
 // writes as a visitor of the lane, which whoever runs it takes back by itself.
@@ -89,9 +103,14 @@ func discarded(c CollectionConfig) *connector.CollectionMetrics {
 	return connector.NewMetrics(prometheus.NewRegistry()).Collection(c.Settings.Source, c.Settings.Collection)
 }
 
-// take opens a collection whatever its state says, and commits an edit of it.
-func (e *editor) take(ctx context.Context, c CollectionConfig, seq uint64, edit memoryEdit) error {
+// take opens a collection whatever its state says, and commits an edit of it. One that
+// was made for the state st does not know of what was committed since; st is nil for one
+// that is made from what is there then.
+func (e *editor) take(ctx context.Context, c CollectionConfig, st *offsets.Collection, seq uint64, edit memoryEdit) error {
 	return e.visit(ctx, c.Settings.Source, func(ctx context.Context, l *sink.Lane) error {
+		if now := l.Committed(c.Settings.Source, c.Settings.Collection).Seq; st != nil && now != st.Memory.State.Seq {
+			return fmt.Errorf("%s was changed meanwhile, from batch %d to %d, by a connector that runs: nothing was done; stop it, or try again", c, st.Memory.State.Seq, now)
+		}
 		w, err := l.Take(ctx, c.Settings.Source, c.Settings.Collection, c.Topic, seq, discarded(c))
 		if err != nil {
 			return err
@@ -121,11 +140,39 @@ func (e *editor) say(dry bool, format string, args ...any) error {
 	return err
 }
 
-// noStateYet is a collection that has nothing to be changed.
-func (e *editor) noStateYet(c CollectionConfig, st *offsets.Collection) error {
-	if st.Left() > 0 {
-		return fmt.Errorf("%s has no state, but %d records of its ledger: a change of it was interrupted, or the state was lost; "+
-			"`tributary state rebuild %s --replace` makes it anew from topic %s, or run the interrupted command again", c, st.Left(), c, c.Topic)
+// usable says why the state of a collection cannot be changed a little.
+func (e *editor) usable(c CollectionConfig, st *offsets.Collection) error {
+	switch {
+	case st.Known && st.Partial == "":
+		return nil
+	case st.Known:
+		return fmt.Errorf("`tributary %s` of %s was interrupted: half of it is committed; run that command again first", st.Partial, c)
+	case st.Left() > 0:
+		return fmt.Errorf("%s has no state, but %d records of its ledger: `tributary state rebuild %s --replace` makes it anew from topic %s", c, st.Left(), c, c.Topic)
 	}
-	return fmt.Errorf("%s has no state in %s yet: run begins it, and `state rebuild` makes one from its topic where it was lost", c, e.cfg.Offsets.Topic)
+	return fmt.Errorf("%s has no state in %s yet: run begins it, and `tributary state rebuild %s` makes one from its topic where it was lost", c, e.cfg.Offsets.Topic, c)
+}
+
+// mayReplace says why a command must not make the whole state anew: there is one, or
+// another command is in the middle of it.
+func mayReplace(c CollectionConfig, st *offsets.Collection, command string, replace bool) error {
+	switch {
+	case replace || !st.Known || st.Partial == command:
+		return nil
+	case st.Partial != "":
+		return fmt.Errorf("`tributary %s` of %s was interrupted: run that command again; --replace gives it up", st.Partial, c)
+	}
+	return fmt.Errorf("%s has a state already, with cursor %s: --replace replaces it", c, st.Memory.State.Cursor.Instant)
+}
+
+// past reads the instant of a flag, which must not lie in the future.
+func past(flag, text string) (connector.Instant, error) {
+	at, err := connector.ParseInstant(text)
+	switch {
+	case err != nil:
+		return 0, &exitError{exitUsage, errors.New(flag + ": " + err.Error())}
+	case at == connector.Forever || at > connector.InstantOf(time.Now()):
+		return 0, &exitError{exitUsage, fmt.Errorf("%s: %s is in the future: what is written until then would never be read", flag, text)}
+	}
+	return at, nil
 }

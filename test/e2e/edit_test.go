@@ -326,3 +326,52 @@ func TestGivenRecordsArePublishedAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A collection that was told to start now has its past behind it. Emptied, it is filled
+// again with what it had published since then, and with nothing older.
+func TestAResetOfACollectionThatStartedNowBringsBackWhatItHad(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, hostile.Config{Collections: []string{"people"}})
+	r.api.InsertAt("people", 5, hostile.Timing{Backdate: time.Hour})
+	r.set("start", "now")
+	r.seed()
+	time.Sleep(2 * time.Second) // Date is in whole seconds
+	later := r.api.Insert("people", 3)
+	r.seed()
+	time.Sleep(3 * time.Second) // so that a start of now would be another
+	r.ok("state", "reset", "people", "--tombstones")
+	r.seed()
+	got := r.perKey(r.topic("people"))
+	for _, id := range later {
+		if got[id] != 3 { // published, deleted, published
+			t.Errorf("record %s is there %d times, want 3", id, got[id])
+		}
+	}
+	if len(got) != len(later) {
+		t.Errorf("keys %v, want those of %v alone", got, later)
+	}
+}
+
+// A rebuild of a topic that a connector goes on writing to would make a ledger that is
+// behind it.
+func TestARebuildBesideAConnectorThatCommitsIsRefused(t *testing.T) {
+	t.Parallel()
+	r := small(t)
+	r.set("interval", "10ms")
+	p := r.run()
+	p.says(15*time.Second, `msg="caught up"`)
+	stop := r.writing(200, 31, "people")
+	refused := false
+	for try := 0; try < 20 && !refused; try++ {
+		code, _, log := r.command("state", "rebuild", "people", "--replace")
+		refused = code == 1 && lineWith(log, "was changed meanwhile", "nothing was done") != ""
+	}
+	stop()
+	if !refused {
+		t.Error("no rebuild of twenty met a commit between its reading and its writing")
+	}
+	r.converge(r.oracle("people"), 20*time.Second)
+	p.running()
+	p.stop()
+	r.right("people")
+}
