@@ -1,0 +1,124 @@
+//go:build unix
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"tributary/test/kafkatest"
+)
+
+// Two are deployed by mistake, and each is started again at once however it ended. The
+// lane goes from one to the other and back, but no faster than one can work with, and
+// nothing is published twice.
+func TestTwoInstancesThatAreRestartedBlindlyChangeOwnersAtMostEveryTenSeconds(t *testing.T) {
+	t.Parallel()
+	r := changingRig(t, kafkatest.Shared(t), 37)
+	r.keepOffsets()
+	stop := r.writing(200, 38)
+	both := []*supervised{r.supervise("first"), r.supervise("second")}
+	span := 45 * time.Second
+	if *long {
+		span = 3 * time.Minute
+	}
+	superviseFor(span, both)
+	owner := endTheOther(both)
+	stop()
+	owner.says(5*time.Second, `msg="caught up"`)
+	r.rest(20*time.Second, three...)
+	owner.running()
+
+	h := r.history()
+	changes := h.changes()
+	for i, c := range changes {
+		since := h.claims[0].at
+		if i > 0 {
+			since = changes[i-1].at
+		}
+		gap := c.at.Sub(since)
+		t.Logf("%s took the lane after %s", c.instance, gap.Round(time.Millisecond))
+		if gap < 10*time.Second {
+			t.Errorf("%s took the lane only %s after the other had", c.instance, gap)
+		}
+	}
+	for _, c := range h.claims[:len(h.claims)-1] {
+		if c.batches < 10 {
+			t.Errorf("%s committed only %d batches while it had the lane", c.instance, c.batches)
+		}
+	}
+	if least := int(span/(10*time.Second)) - 2; len(changes) < least {
+		t.Errorf("%d changes of owner in %s, want %d", len(changes), span, least)
+	}
+	t.Logf("%d changes of owner in %s; first ended %d times, second %d times", len(changes), span, both[0].ends, both[1].ends)
+}
+
+// Two on one host have one name unless told, and a name never waits for itself: it is
+// how a restart begins at once. So they take the lane from each other as fast as they
+// start, and nothing is lost but time.
+func TestTwoInstancesOfOneNameThatAreRestartedBlindlyHarmNothing(t *testing.T) {
+	t.Parallel()
+	r := changingRig(t, kafkatest.Shared(t), 53)
+	r.keepOffsets()
+	stop := r.writing(200, 54)
+	both := []*supervised{r.supervise("first"), r.supervise("first")}
+	superviseFor(10*time.Second, both)
+	both[0].p.kill()
+	both[1].p.kill()
+	stop()
+	p := r.run()
+	p.says(20*time.Second, `msg="caught up"`)
+	r.rest(20*time.Second, three...)
+	h := r.history()
+	claimed, committed := h.lives()
+	if claimed < 4 || committed < claimed/3 {
+		t.Errorf("of %d that took the lane %d committed anything", claimed, committed)
+	}
+	t.Logf("in 10 s %d took the lane, and %d of them committed something; %d ended with code 5", claimed, committed, both[0].ends+both[1].ends)
+}
+
+// superviseFor starts again whatever ends.
+func superviseFor(span time.Duration, all []*supervised) {
+	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for _, s := range all {
+			s.restart()
+		}
+	}
+}
+
+// supervised is an instance that is started again whenever it has ended.
+type supervised struct {
+	r    *rig
+	file string
+	p    *process
+	ends int
+}
+
+func (r *rig) supervise(instance string) *supervised {
+	file := r.fileFor(instance)
+	return &supervised{r: r, file: file, p: launch(r.t, "run", "-c", file)}
+}
+
+// restart starts the instance again if it has ended, which must have been because the
+// other one had its lane.
+func (s *supervised) restart() {
+	s.r.t.Helper()
+	if !s.p.over() {
+		return
+	}
+	if code := s.p.cmd.ProcessState.ExitCode(); code != 5 {
+		s.r.t.Errorf("ended with code %d, want 5", code)
+	}
+	s.ends++
+	s.p = launch(s.r.t, "run", "-c", s.file)
+}
+
+// endTheOther ends the one that waits for the lane, and returns the one that has it.
+func endTheOther(both []*supervised) *process {
+	a, b := both[0].p, both[1].p
+	if a.acquisitions() == 0 || a.over() {
+		a, b = b, a
+	}
+	b.kill()
+	return a
+}
