@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -28,17 +29,39 @@ type Header struct {
 	Time connector.Instant
 	// Deleted says that ce_type names a deletion.
 	Deleted bool
+	// Renamed says that it was published under another name of its source or collection:
+	// a state may have been imported under a new one.
+	Renamed bool
 }
 
 // HeaderReader reads the headers of one collection's records.
 type HeaderReader struct {
 	headers
+	other   map[string]*headers // by ce_source
 	scratch []byte
 }
 
 // NewHeaderReader returns a reader for the records of a collection.
 func NewHeaderReader(source, collection string) *HeaderReader {
-	return &HeaderReader{headers: newHeaders(source, collection)}
+	return &HeaderReader{headers: newHeaders(source, collection), other: map[string]*headers{}}
+}
+
+// named returns what the headers of a collection hold whose ce_source is given, nil if it
+// names none.
+func (h *HeaderReader) named(ceSource []byte) *headers {
+	if bytes.Equal(ceSource, h.source) {
+		return &h.headers
+	}
+	if o := h.other[string(ceSource)]; o != nil {
+		return o
+	}
+	source, collection, ok := strings.Cut(strings.TrimPrefix(string(ceSource), "/"), "/")
+	if !ok || source == "" || collection == "" || ceSource[0] != '/' || len(h.other) > 100 {
+		return nil
+	}
+	o := newHeaders(source, collection)
+	h.other[string(ceSource)] = &o
+	return &o
 }
 
 // Read reads the headers of a record. Its error says what is missing, malformed, or at
@@ -51,7 +74,7 @@ func (h *HeaderReader) Read(r *kgo.Record) (out Header, err error) {
 			err = fmt.Errorf(format, args...)
 		}
 	}
-	var ceID []byte
+	var ceID, ceType, ceSource []byte
 	for i := range r.Headers {
 		name, v := r.Headers[i].Key, r.Headers[i].Value
 		kind, ok := headerKinds[name]
@@ -66,10 +89,9 @@ func (h *HeaderReader) Read(r *kgo.Record) (out Header, err error) {
 		case kindSpec:
 			ok = bytes.Equal(v, specVersion)
 		case kindType:
-			out.Deleted = bytes.Equal(v, h.deleted)
-			ok = out.Deleted || bytes.Equal(v, h.upserted)
+			ceType = v
 		case kindSource:
-			ok = bytes.Equal(v, h.source)
+			ceSource = v
 		case kindID:
 			ceID = v
 		case kindTime:
@@ -89,6 +111,16 @@ func (h *HeaderReader) Read(r *kgo.Record) (out Header, err error) {
 		}
 		if !ok {
 			wrong("%s is %.80q", name, v)
+		}
+	}
+	if seen[kindType] && seen[kindSource] {
+		switch named := h.named(ceSource); {
+		case named == nil:
+			wrong("ce_source is %.80q", ceSource)
+		case !bytes.Equal(ceType, named.upserted) && !bytes.Equal(ceType, named.deleted):
+			wrong("ce_type is %.80q and ce_source %.80q", ceType, ceSource)
+		default:
+			out.Deleted, out.Renamed = bytes.Equal(ceType, named.deleted), named != &h.headers
 		}
 	}
 	h.complete(r, &seen, &out, wrong)

@@ -34,6 +34,19 @@ func TestHeadersAreReadAsTheyAreWritten(t *testing.T) {
 	}
 }
 
+// After a state was imported under another name, what was published before bears the old.
+func TestARecordOfAnotherNameIsReadAsRenamed(t *testing.T) {
+	r := NewHeaderReader("sales", "persons")
+	for i, rec := range sampleRecords() {
+		if h, err := r.Read(rec); err != nil || !h.Renamed || h.Deleted != (i == 1) {
+			t.Errorf("%+v, %v", h, err)
+		}
+	}
+	if h, err := NewHeaderReader("crm", "people").Read(sampleRecords()[0]); err != nil || h.Renamed {
+		t.Errorf("its own: %+v, %v", h, err)
+	}
+}
+
 func TestHeadersThatAreWrongAreNamed(t *testing.T) {
 	drop := func(name string) func(*kgo.Record) {
 		return func(r *kgo.Record) {

@@ -21,9 +21,10 @@ type Rebuilt struct {
 	// Memory has an entry for each live record, and the number of the last batch.
 	Memory *connector.Memory
 	// Records were read, Foreign of them without the headers of a record of this
-	// collection and so passed over. Newest is the newest instant published.
-	Records, Foreign int
-	Newest           connector.Instant
+	// collection and so passed over, Renamed under another name of it. Newest is the
+	// newest instant published.
+	Records, Foreign, Renamed int
+	Newest                    connector.Instant
 
 	deleted map[string]connector.Instant // keys whose last record is a tombstone
 	print   uint16                       // the largest number of a fingerprint
@@ -56,6 +57,9 @@ func (r *Rebuilt) add(headers *HeaderReader, rec *kgo.Record, parse func([]byte)
 	if err != nil {
 		r.Foreign++
 		return
+	}
+	if h.Renamed {
+		r.Renamed++
 	}
 	id := string(rec.Key)
 	s := &r.Memory.State

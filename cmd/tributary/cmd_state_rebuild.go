@@ -97,6 +97,9 @@ func (e *editor) rebuild(ctx context.Context, c CollectionConfig, f rebuildFlags
 	if err == nil && r.Foreign > 0 {
 		err = e.say(false, "  %d records were not published by this program, or not of %s, and were passed over", r.Foreign, c)
 	}
+	if err == nil && r.Renamed > 0 {
+		err = e.say(false, "  %d records were published under another name than %s, and count as its", r.Renamed, c)
+	}
 	if err == nil && !r.Alike() {
 		err = e.say(false, "  the config's present hash does not give the hashes in the topic: the ledger has those that it gives for the values there")
 	}

@@ -87,6 +87,7 @@ func verifiedLine(c *verify.Collection) string {
 	}
 	more(c.NotCompared, "by presence alone, for they were hashed otherwise")
 	more(c.Pending, "wait to be published again")
+	more(c.Renamed, "records published under another name of it")
 	more(c.Changed, "changed while verifying and were not judged")
 	fmt.Fprintf(&b, "; topic %s: %d records, %d of them deletions, up to batch %d; %d batches whole, %d not judged; %s",
 		c.Topic, c.Records, c.Tombstones, c.Seq, c.Whole, c.Unjudged, roundTook(c.Took))

@@ -93,6 +93,8 @@ type Collection struct {
 	// Records were read of the data topic, of which Tombstones have no value.
 	Records    int `json:"records"`
 	Tombstones int `json:"tombstones"`
+	// Renamed of the records were published under another name of the collection.
+	Renamed int `json:"renamed"`
 	// Agreed are the live keys in which the topic and the ledger agree, there or a little
 	// later; of these NotCompared were hashed otherwise, so that only their presence counts.
 	Agreed      int `json:"agreed"`

@@ -92,6 +92,9 @@ func (s *scan) record(ctx context.Context, p *part, r *kgo.Record) error {
 	if err != nil {
 		find(CheckHeaders, err.Error())
 	}
+	if h.Renamed {
+		s.c.Renamed++
+	}
 	if r.Value != nil && h.Digest != ([16]byte{}) {
 		if sum := sha256.Sum256(r.Value); [16]byte(sum[:16]) != h.Digest {
 			find(CheckDigest, fmt.Sprintf("the value's digest is %x and tributary_digest says %x", sum[:16], h.Digest))

@@ -230,6 +230,14 @@ func TestAStateMovesToAnotherGroupLanesAndSourceName(t *testing.T) {
 	if n := r.perKey(people)["3"]; n != 2 {
 		t.Errorf("record 3 is there %d times after an update, want 2", n)
 	}
+	// What bears the old name is known as its own.
+	before = r.ends(people)
+	if out := r.ok("state", "rebuild", "people", "--replace"); !strings.Contains(out, "19 live records") || !strings.Contains(out, "21 records were published under another name") {
+		t.Errorf("rebuild says:\n%s", out)
+	}
+	r.seed()
+	equalEnds(t, before, r.ends(people))
+	t.Log(r.ok("verify", "people"))
 }
 
 func TestAFileThatWasCutIsNotImported(t *testing.T) {
