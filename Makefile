@@ -22,7 +22,7 @@ test: ## every test; those that need a real Kafka are skipped, by name, where th
 
 .PHONY: race
 race: ## the packages with concurrency, under the race detector
-	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle
+	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
