@@ -82,6 +82,7 @@ func (t *simTopics) publish(c Change) {
 		if !t.everDeleted(c.ID) {
 			t.faultf("tombstone for %s, which was never deleted", c.ID)
 		}
+		t.died(c.ID, c.Instant)
 		return
 	}
 	if had && old == c.Hash {
@@ -103,6 +104,9 @@ func (t *simTopics) publish(c Change) {
 
 // died remembers that a deletion was read: no older version may be published any more.
 func (t *simTopics) died(id string, at Instant) {
+	if w := t.last[id]; w.deleted && w.stamp == at {
+		return // its tombstone and its mark are one deletion
+	}
 	for _, v := range t.s.versions[id] {
 		if v.deleted && v.stamp == at && v.ver > t.last[id].ver {
 			t.last[id] = v
@@ -145,6 +149,8 @@ func simEnv(s *sim) Env {
 	e := simEnvOf(s)
 	e.Sleep = func(_ context.Context, d time.Duration) error { s.step(d / 100); return nil }
 	e.Random = s.rnd.Float64
+	skew := time.Duration(s.rnd.IntN(4001)-2000) * time.Millisecond
+	e.Now = func() time.Time { return s.now.Add(skew).Time() }
 	if s.p.ahead {
 		e.Go = func(send func()) { send() } // before the page at hand is diffed
 	}
