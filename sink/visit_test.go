@@ -209,8 +209,13 @@ func TestACollectionOfWhichHalfAChangeIsCommittedIsStopped(t *testing.T) {
 	f.stopped = make(chan error, 1)
 	l = k.live(k.config("a", "owner-2"), f.run)
 	var stop *connector.StopError
-	if err := <-f.stopped; !errors.As(err, &stop) || !strings.Contains(stop.What, "`tributary state import` of s.people was interrupted") {
-		t.Errorf("the collection opened with %v, want a StopError", err)
+	select {
+	case err := <-f.stopped:
+		if !errors.As(err, &stop) || !strings.Contains(stop.What, "`tributary state import` of s.people was interrupted") {
+			t.Errorf("the collection opened with %v, want a StopError", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the collection goes on from half a change")
 	}
 	l.stop()
 	l.ended()
