@@ -34,8 +34,9 @@ const stall = 60 * time.Second
 
 // acquire makes the lane ours, in the one order that is safe: (1) a new client, (0)
 // which looks first, without fencing; (2) its producer id fences the predecessor and
-// ends its open transaction; (3) the high watermark, not the last stable offset; (4)
-// read on until the position reaches it; (5) commit a claim. owned says that this
+// ends its open transaction, or what Kafka has left hanging of it; (3) the high
+// watermark, not the last stable offset; (4) read on until the position reaches it, and
+// end what hangs in data topics; (5) commit a claim. owned says that this
 // process has held the lane before: then another's claim means that it has lost it.
 func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	began := time.Now()
@@ -52,17 +53,29 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	}
 	fence, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
-	if _, _, err := l.cl.ProducerID(fence); err != nil {
+	if l.producer, l.epoch, err = l.cl.ProducerID(fence); err != nil {
 		return fmt.Errorf("fence %s: %w", offsets.TransactionalID(l.cfg.Topic, l.Number), err)
 	}
 	end, err := offsets.HighWatermark(ctx, l.cl, l.cfg.Topic, l.Number)
 	if err != nil {
 		return err
 	}
-	if err := l.readTo(ctx, tail, func() int64 { return end }); err != nil {
+	target := func() int64 { return end }
+	if err := l.readTo(ctx, tail, target, time.Second); err != nil {
 		return err
 	}
+	if tail.Next < end {
+		if err := l.endOwn(ctx, tail); err != nil {
+			return err
+		}
+		if err := l.readTo(ctx, tail, target); err != nil {
+			return err
+		}
+	}
 	if err := l.checkLayout(ctx); err != nil {
+		return err
+	}
+	if err := l.endHanging(ctx); err != nil {
 		return err
 	}
 	l.stateLimit = int(maxMessageBytes(ctx, l.cl, l.cfg.Topic))

@@ -84,7 +84,7 @@ func (l *Lane) options() []kgo.Opt {
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return min(50*time.Millisecond<<min(tries, 5), time.Second) }),
 		// A slow schedule would dial anew for every pull.
 		kgo.ConnIdleTimeout(9*time.Minute),
-		kgo.WithHooks(&l.pace),
+		kgo.WithHooks(&l.pace, &l.breaks),
 		kgo.DisableClientMetrics(),
 	)
 }

@@ -32,11 +32,17 @@ type Lane struct {
 	asked      time.Time // when it was last known to be ours
 	// before is the claim that our own last one took the place of.
 	before *offsets.Claim
+	// producer and epoch are those with which it fenced its predecessor.
+	producer int64
+	epoch    int16
+	hung     *hangs
+	breaks   breaks
 
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging
 	writers map[string]*Writer // by topic
 	limits  map[string]int32   // bytes of a batch, by topic
+	whole   map[string]error   // nil for a topic in which nothing hangs, else why it cannot be written
 	wake    chan struct{}
 	closing bool
 	tried   bool  // the last transaction was of a quarantined collection: the queue is next
@@ -53,7 +59,7 @@ func newLane(cfg Config, number int32, suspects *suspects) *Lane {
 	name := strconv.Itoa(int(number))
 	return &Lane{
 		Number: number, cfg: cfg, log: cfg.Log.With("lane", number), m: cfg.Metrics.Lane(name), suspects: suspects,
-		writers: map[string]*Writer{}, limits: map[string]int32{}, wake: make(chan struct{}, 1),
+		writers: map[string]*Writer{}, limits: map[string]int32{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -81,6 +87,9 @@ func (l *Lane) commits() error {
 		batches, alone, done := l.next()
 		if done {
 			return nil
+		}
+		if err := l.ended(); err != nil {
+			return err
 		}
 		if len(batches) == 0 {
 			if err := l.ownedStill(); err != nil {

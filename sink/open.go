@@ -30,7 +30,11 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	l.mu.Lock()
 	c := l.table.Collection(offsets.Name{Source: source, Collection: collection})
 	l.mu.Unlock()
-	id, err := l.prepare(ctx, c, topic)
+	var id offsets.Identity
+	err := l.notHung(ctx, c.Name, topic)
+	if err == nil {
+		id, err = l.prepare(ctx, c, topic)
+	}
 	var stop *connector.StopError
 	var refused *TopicError
 	switch {

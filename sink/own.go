@@ -20,12 +20,13 @@ import (
 // nothing more to do.
 func Own(ctx context.Context, cfg Config, number int32, use func(context.Context, *Lane) error) error {
 	var known suspects
+	var hung hangs
 	var said complaint
 	var before *offsets.Claim
 	owned := false
 	for failures := 0; ; {
 		l := newLane(cfg, number, &known)
-		l.before = before
+		l.before, l.hung = before, &hung
 		err := ping(ctx, cfg.Kafka)
 		if err == nil {
 			err = l.acquire(ctx, owned)
@@ -39,6 +40,10 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 		}
 		l.close()
 		var fenced *FencedError
+		var healed *hangError
+		if errors.As(err, &healed) {
+			failures = 0 // and so it is acquired again at once
+		}
 		switch {
 		case errors.As(err, &fenced):
 			l.m.Fenced.Inc()

@@ -26,9 +26,10 @@ func Visit(ctx context.Context, cfg Config, number int32, use func(context.Conte
 		return err
 	}
 	var l *Lane
+	var hung hangs
 	for try := 1; ; try++ {
 		l = newLane(cfg, number, &suspects{})
-		l.visit = true
+		l.visit, l.hung = true, &hung
 		err := l.acquire(ctx, false)
 		if err == nil {
 			break
@@ -62,6 +63,9 @@ func (l *Lane) Take(ctx context.Context, source, collection, topic string, seq u
 	l.mu.Lock()
 	c := l.table.Collection(offsets.Name{Source: source, Collection: collection})
 	l.mu.Unlock()
+	if err := l.notHung(ctx, c.Name, topic); err != nil {
+		return nil, err
+	}
 	id, err := l.take(ctx, c, topic, seq)
 	if err != nil {
 		return nil, err

@@ -43,14 +43,16 @@ func plain(id int, age time.Duration, more string) plainRecord {
 	return plainRecord{at, fmt.Sprintf(`{"id":%d,"updated_at":%q%s}`, id, stamp(at), more)}
 }
 
-// badRig serves three good people around a bad one, and good accounts.
+// badRig serves three good people around a bad one, and good accounts. AT in the bad
+// one's body is its place among them.
 func badRig(t *testing.T, bad string) *rig {
 	t.Helper()
 	r := newRig(t, hostile.Config{Collections: []string{"people", "accounts"}})
+	at := time.Now().Add(-2 * time.Minute)
 	srv := httptest.NewServer(plainAPI{
 		"people": {
 			plain(1, 4*time.Minute, ""), plain(2, 3*time.Minute, ""),
-			{time.Now().Add(-2 * time.Minute), bad}, plain(4, time.Minute, ""),
+			{at, strings.ReplaceAll(bad, "AT", stamp(at))}, plain(4, time.Minute, ""),
 		},
 		"accounts": {plain(1, 4*time.Minute, ""), plain(2, 3*time.Minute, "")},
 	})
@@ -71,13 +73,12 @@ func (r *rig) keys(topic string) (keys []string) {
 
 func TestARecordThatCannotBePublishedStopsItsCollectionOrIsSkipped(t *testing.T) {
 	t.Parallel()
-	at := stamp(time.Now().Add(-2 * time.Minute))
 	for name, c := range map[string]struct{ body, says string }{
-		"no id":          {`{"name":"x","updated_at":"` + at + `"}`, "it has no id"},
-		"an id of null":  {`{"id":null,"updated_at":"` + at + `"}`, "its id is null"},
+		"no id":          {`{"name":"x","updated_at":"AT"}`, "it has no id"},
+		"an id of null":  {`{"id":null,"updated_at":"AT"}`, "its id is null"},
 		"no updated_at":  {`{"id":3,"name":"x"}`, "it has no instant"},
 		"no such day":    {`{"id":3,"updated_at":"2026-02-31T00:00:00Z"}`, "cannot be read"},
-		"much too large": {`{"id":3,"updated_at":"` + at + `","text":"` + strings.Repeat("x", 9000) + `"}`, "max.message.bytes"},
+		"much too large": {`{"id":3,"updated_at":"AT","text":"` + strings.Repeat("x", 9000) + `"}`, "max.message.bytes"},
 	} {
 		t.Run(name+", by default", func(t *testing.T) {
 			t.Parallel()
