@@ -22,7 +22,12 @@
 // collections have staged is committed, one transaction after the other. Any error
 // whose outcome is not certainly "nothing happened" makes the lane spent: its client is
 // closed, its memory forgotten, and it is acquired again. There is no other recovery.
-// Read Own, Acquire and transact, in this order: they are the whole of it.
+// Read Own, acquire and transact, in this order: they are the whole of it. What a broker
+// left hanging of a transaction of ours is ended by acquire: that is in hanging, heal and
+// mend, and nothing else depends on it.
+//
+// A command that changes state is a visit (Visit): it acquires the lane like anybody, and
+// whoever runs the lane waits, and goes on from what it committed.
 //
 // # What consumers get
 //
