@@ -51,26 +51,11 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	if err := l.look(ctx, tail, owned); err != nil {
 		return err
 	}
-	fence, cancel := context.WithTimeout(ctx, stall)
-	defer cancel()
-	if l.producer, l.epoch, err = l.cl.ProducerID(fence); err != nil {
-		return fmt.Errorf("fence %s: %w", offsets.TransactionalID(l.cfg.Topic, l.Number), err)
-	}
-	end, err := offsets.HighWatermark(ctx, l.cl, l.cfg.Topic, l.Number)
-	if err != nil {
+	if err := l.fence(ctx); err != nil {
 		return err
 	}
-	target := func() int64 { return end }
-	if err := l.readTo(ctx, tail, target, time.Second); err != nil {
+	if err := l.restore(ctx, tail); err != nil {
 		return err
-	}
-	if tail.Next < end {
-		if err := l.endOwn(ctx, tail); err != nil {
-			return err
-		}
-		if err := l.readTo(ctx, tail, target); err != nil {
-			return err
-		}
 	}
 	if err := l.checkLayout(ctx); err != nil {
 		return err
@@ -90,6 +75,34 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	l.m.Restored.Add(float64(l.table.Records))
 	l.log.Info("lane acquired", "records", l.table.Records, "took", took.Round(time.Millisecond))
 	return nil
+}
+
+// fence makes ours the newest producer of the lane, whose open transaction Kafka ends.
+func (l *Lane) fence(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	if l.producer, l.epoch, err = l.cl.ProducerID(ctx); err != nil {
+		return fmt.Errorf("fence %s: %w", offsets.TransactionalID(l.cfg.Topic, l.Number), err)
+	}
+	l.used, l.usedBefore = l.producer, l.producer
+	return nil
+}
+
+// restore reads on to the high watermark of now. If reading stands still below it, one of
+// our own transactions may hang there.
+func (l *Lane) restore(ctx context.Context, tail *offsets.Tail) error {
+	end, err := offsets.HighWatermark(ctx, l.cl, l.cfg.Topic, l.Number)
+	if err != nil {
+		return err
+	}
+	target := func() int64 { return end }
+	if err := l.readTo(ctx, tail, target, time.Second); err != nil || tail.Next >= end {
+		return err
+	}
+	if err := l.endOwn(ctx, tail); err != nil {
+		return err
+	}
+	return l.readTo(ctx, tail, target)
 }
 
 // checkLayout compares the config with how the topic was laid out. A lane that was never

@@ -26,7 +26,7 @@ func (l *Lane) ask(ctx context.Context, topics map[string]int32) (found []hang, 
 	for topic, partitions := range topics {
 		req.Topics = append(req.Topics, every(topic, partitions))
 	}
-	return l.describe(ctx, req, l.producer, l.epoch)
+	return l.describe(ctx, req, l.epoch, l.producer)
 }
 
 func every(topic string, partitions int32) kmsg.DescribeProducersRequestTopic {
@@ -38,8 +38,8 @@ func every(topic string, partitions int32) kmsg.DescribeProducersRequestTopic {
 	return t
 }
 
-// describe sends such a question, about a producer's transactions of epochs below one.
-func (l *Lane) describe(ctx context.Context, req *kmsg.DescribeProducersRequest, producer int64, below int16) (found []hang, unknown map[string]error, err error) {
+// describe sends such a question, about the transactions of producers of epochs below one.
+func (l *Lane) describe(ctx context.Context, req *kmsg.DescribeProducersRequest, below int16, producers ...int64) (found []hang, unknown map[string]error, err error) {
 	unknown = map[string]error{}
 	if len(req.Topics) == 0 {
 		return nil, unknown, nil
@@ -49,7 +49,7 @@ func (l *Lane) describe(ctx context.Context, req *kmsg.DescribeProducersRequest,
 	for _, shard := range l.cl.RequestSharded(ctx, req) {
 		if shard.Err != nil {
 			if !refusal(shard.Err) { // not about topics: a broker that is away, or the whole request
-				return nil, nil, fmt.Errorf("describe producers: %w", shard.Err)
+				return nil, nil, fmt.Errorf("describe producers (which Kafka can since 2.8): %w", shard.Err)
 			}
 			for _, t := range shard.Req.(*kmsg.DescribeProducersRequest).Topics {
 				unknown[t.Topic] = shard.Err
@@ -62,7 +62,7 @@ func (l *Lane) describe(ctx context.Context, req *kmsg.DescribeProducersRequest,
 					unknown[t.Topic] = fmt.Errorf("describe producers of %s partition %d: %w", t.Topic, p.Partition, err)
 				}
 				for _, a := range p.ActiveProducers {
-					if a.ProducerID == producer && a.ProducerEpoch < int32(below) && a.CurrentTxnStartOffset >= 0 {
+					if slices.Contains(producers, a.ProducerID) && a.ProducerEpoch < int32(below) && a.CurrentTxnStartOffset >= 0 {
 						found = append(found, hang{topic: t.Topic, partition: p.Partition, start: a.CurrentTxnStartOffset})
 					}
 				}
@@ -94,8 +94,12 @@ func (b *breaks) again(d time.Duration) {
 // ended returns an error when a broker was lost, and a transaction of the lane is still
 // open somewhere while there should be none: acquire knows what to do. Until then what
 // hangs would share the fate of the lane's next transaction, and its readers would wait for
-// that one. It is asked between two transactions, and only after a connection ended.
-func (l *Lane) ended() error {
+// that one. It is asked between two transactions, and only after a connection ended. An idle
+// lane that is not told asks again later: it writes nothing meanwhile.
+func (l *Lane) ended(idle bool) error {
+	if now, _, err := l.cl.ProducerID(context.Background()); err == nil && now != l.used {
+		l.usedBefore, l.used = l.used, now
+	}
 	if time.Now().Before(l.breaks.next) || !l.breaks.Swap(false) {
 		return nil
 	}
@@ -113,15 +117,14 @@ func (l *Lane) ended() error {
 	defer cancel()
 	var open []hang
 	for {
-		found, unknown, err := l.describe(ctx, req, l.producer, math.MaxInt16)
+		found, unknown, err := l.describe(ctx, req, math.MaxInt16, l.used, l.usedBefore)
 		if err == nil {
 			open = found
+			told := true
 			for _, why := range unknown {
-				if !errors.Is(why, kerr.TopicAuthorizationFailed) && !errors.Is(why, kerr.UnknownTopicOrPartition) {
-					l.breaks.again(l.cfg.askEvery())
-				}
+				told = told && (errors.Is(why, kerr.TopicAuthorizationFailed) || errors.Is(why, kerr.UnknownTopicOrPartition))
 			}
-			if len(open) == 0 {
+			if len(open) == 0 && told {
 				return nil
 			}
 		}
@@ -132,6 +135,9 @@ func (l *Lane) ended() error {
 	}
 	if len(open) > 0 {
 		return fmt.Errorf("a transaction of this lane stays open in %s although it has ended: Kafka may have lost its end (KAFKA-20734)", open[0])
+	}
+	if !idle {
+		return errors.New("a broker was lost, and whether the last transaction has ended everywhere cannot be told")
 	}
 	l.breaks.again(l.cfg.askEvery())
 	return nil

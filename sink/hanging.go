@@ -38,27 +38,29 @@ func (h hang) lost() string {
 
 // byHand is what is left to a person.
 func (h hang) byHand() string {
-	return fmt.Sprintf("kafka-transactions.sh abort --topic %s --partition %d --start-offset %d", h.topic, h.partition, h.start)
+	return fmt.Sprintf("which loses what was committed of it, so see by `tributary verify` before and after: kafka-transactions.sh abort --topic %s --partition %d --start-offset %d", h.topic, h.partition, h.start)
 }
 
 // hangs are remembered beyond a lane's life.
 type hangs struct {
 	mu    sync.Mutex
-	tries map[hang]int            // how often it was to be ended
+	tries map[hang]int            // how often it was ended, as far as Kafka said
 	also  map[string]offsets.Name // topics of collections without state
 }
 
-// maxTries is how often it is tried to end a hang before it is left to a person.
+// maxTries is how often a hang is ended, and found again, before it is left to a person.
+// What fails before Kafka has said that it is ended has the backoff of Own.
 const maxTries = 10
 
-func (h *hangs) again(x hang) bool {
+func (h *hangs) count(ended []hang) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tries == nil {
 		h.tries = map[hang]int{}
 	}
-	h.tries[x]++
-	return h.tries[x] <= maxTries
+	for _, x := range ended {
+		h.tries[x]++
+	}
 }
 
 func (h *hangs) add(topic string, name offsets.Name) {
@@ -152,8 +154,8 @@ func (l *Lane) endHanging(ctx context.Context) error {
 
 // examine reads what hangs in a data partition, and says how it ended elsewhere.
 func (l *Lane) examine(ctx context.Context, h hang) (f *found, commit bool, err error) {
-	if !l.hung.again(h) {
-		return nil, false, fmt.Errorf("it was not ended by %d tries", maxTries)
+	if l.hung.spent(h) {
+		return nil, false, fmt.Errorf("it was ended %d times and hangs on", maxTries)
 	}
 	if f, err = l.read(ctx, h); err == nil {
 		commit, err = l.verdict(f)

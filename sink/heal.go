@@ -90,10 +90,36 @@ func (l *Lane) read(ctx context.Context, h hang) (*found, error) {
 	if err == nil && len(f.records) == 0 {
 		err = &doubtfulError{"no record of it was found"}
 	}
+	if errors.Is(err, kerr.OffsetOutOfRange) {
+		err = &doubtfulError{"retention has cut into it"}
+	}
+	if err == nil && h.topic != l.cfg.Topic && twice(f.records) {
+		err = &doubtfulError{"a record of a batch is in it twice: two transactions of ours hang here"}
+	}
 	if err == nil && f.copies > 0 && f.copies < len(f.records) {
 		err = &doubtfulError{fmt.Sprintf("%d of its %d records were published again", f.copies, len(f.records))}
 	}
 	return f, err
+}
+
+// twice says whether data records hold one place of a batch twice: a number is used again
+// after an abort.
+func twice(records []*kgo.Record) bool {
+	seen := map[[32]byte]bool{}
+	for _, r := range records {
+		h := sha256.New()
+		for _, x := range r.Headers {
+			if x.Key == "tributary_batch" || x.Key == "ce_source" {
+				fmt.Fprintf(h, " %s %d %s", x.Key, len(x.Value), x.Value)
+			}
+		}
+		place := [32]byte(h.Sum(nil))
+		if seen[place] {
+			return true
+		}
+		seen[place] = true
+	}
+	return false
 }
 
 // identity tells a record of a batch, or of the offsets topic, from any other one.
@@ -156,7 +182,7 @@ func (l *Lane) endOwn(ctx context.Context, tail *offsets.Tail) error {
 	own.Topic, own.Partitions = l.cfg.Topic, []int32{l.Number}
 	req := kmsg.NewPtrDescribeProducersRequest()
 	req.Topics = append(req.Topics, own)
-	found, unknown, err := l.describe(ctx, req, l.producer, l.epoch)
+	found, unknown, err := l.describe(ctx, req, l.epoch, l.producer)
 	if err := errors.Join(err, unknown[l.cfg.Topic]); err != nil {
 		return err
 	}
@@ -172,11 +198,11 @@ func (l *Lane) endOwn(ctx context.Context, tail *offsets.Tail) error {
 	if err == nil {
 		commit, err = l.verdictOfOwn(ctx, f)
 	}
-	if err == nil && !l.hung.again(h) {
-		err = fmt.Errorf("it was not ended by %d tries", maxTries)
+	if err == nil && l.hung.spent(h) {
+		err = fmt.Errorf("it was ended %d times and hangs on", maxTries)
 	}
 	if err != nil {
-		return fmt.Errorf("%s, and it could not be ended: %w; if that stays so, end it by hand, and see by `tributary verify` what came of it: %s", h.lost(), err, h.byHand())
+		return fmt.Errorf("%s, and it could not be ended: %w; if that stays so, end it by hand, %s", h.lost(), err, h.byHand())
 	}
 	if commit && f.copies == 0 {
 		return l.mend(ctx, []hang{h})
@@ -192,7 +218,11 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 			return false, err
 		}
 	}
-	var seen fate
+	epochs := map[int16]bool{}
+	for _, r := range f.records {
+		epochs[r.ProducerEpoch] = true
+	}
+	var seen, same fate
 	for name, c := range held.Collections {
 		if !c.Known {
 			continue
@@ -201,15 +231,25 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 		if c.Memory.State.Seq <= before {
 			return false, &doubtfulError{fmt.Sprintf("it holds batch %d of %s, whose state is at batch %d already", c.Memory.State.Seq, name, before)}
 		}
-		if err := l.lookInto(ctx, c, before, f.records[0].Timestamp, held.Records, &seen); err != nil {
+		if err := l.lookInto(ctx, c, before, f.records[0].Timestamp, held.Records, epochs, &seen, &same); err != nil {
 			return false, err
 		}
+	}
+	// A batch number is used again after an abort. Where something of the epochs of what
+	// hangs was seen, it is of this try (KIP-890: each transaction has an epoch).
+	if same != (fate{}) {
+		return same.judge()
 	}
 	return seen.judge()
 }
 
 // fate is what data partitions tell of a transaction: how often it ended how there.
 type fate struct{ committed, aborted int }
+
+func (f *fate) add(o fate) {
+	f.committed += o.committed
+	f.aborted += o.aborted
+}
 
 func (f fate) judge() (commit bool, err error) {
 	if f.committed > 0 && f.aborted > 0 {
@@ -221,7 +261,7 @@ func (f fate) judge() (commit bool, err error) {
 // lookInto looks for what became of the batches above a number, up to a state's, in the data
 // topic of a collection. Nothing was written there after them by this lane, so that they
 // are at the end: at most a minute older than the states, or as many records from it.
-func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, above uint64, at time.Time, records int, seen *fate) error {
+func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, above uint64, at time.Time, records int, epochs map[int16]bool, seen, same *fate) error {
 	adm := kadm.NewClient(l.cl)
 	starts, err := adm.ListStartOffsets(ctx, c.Topic)
 	if gone := starts.Error(); err != nil || errors.Is(gone, kerr.UnknownTopicOrPartition) {
@@ -238,25 +278,31 @@ func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, above uint64
 		end, _ := ends.Lookup(c.Topic, p)
 		from, _ := since.Lookup(c.Topic, p)
 		offset := max(start.Offset, min(from.Offset, end.Offset-int64(2*records)-1000))
-		open := false
+		open, of, last, lastSame := false, int16(0), fate{}, fate{}
 		err := l.uncommitted(ctx, hang{c.Topic, p, offset}, func(r *kgo.Record) error {
 			b := batchOf(r)
 			switch {
 			case r.ProducerID != l.producer:
 			case !r.Attrs.IsControl():
-				open = open || b.source == source && b.seq > above && b.seq <= c.Memory.State.Seq
-			case open && isCommit(r):
-				seen.committed++
-				open = false
+				if b.source == source && b.seq > above && b.seq <= c.Memory.State.Seq {
+					open, of, last = true, r.ProducerEpoch, fate{} // of an earlier try nothing follows
+				}
 			case open:
-				seen.aborted++
-				open = false
+				open, last = false, fate{aborted: 1}
+				if isCommit(r) {
+					last = fate{committed: 1}
+				}
+				if epochs[of] {
+					lastSame = last
+				}
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		seen.add(last)
+		same.add(lastSame)
 	}
 	return nil
 }

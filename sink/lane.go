@@ -32,11 +32,14 @@ type Lane struct {
 	asked      time.Time // when it was last known to be ours
 	// before is the claim that our own last one took the place of.
 	before *offsets.Claim
-	// producer and epoch are those with which it fenced its predecessor.
-	producer int64
-	epoch    int16
-	hung     *hangs
-	breaks   breaks
+	// producer and epoch are those with which it fenced its predecessor. used and
+	// usedBefore are its last two producer ids: Kafka gives another when the epochs of one
+	// are spent, and each transaction spends one (KIP-890).
+	producer         int64
+	epoch            int16
+	used, usedBefore int64
+	hung             *hangs
+	breaks           breaks
 
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging
@@ -88,7 +91,7 @@ func (l *Lane) commits() error {
 		if done {
 			return nil
 		}
-		if err := l.ended(); err != nil {
+		if err := l.ended(len(batches) == 0); err != nil {
 			return err
 		}
 		if len(batches) == 0 {

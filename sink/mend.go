@@ -15,13 +15,14 @@ import (
 	"tributary/offsets"
 )
 
-// A deniedError names topics for which a right is missing. Then nothing was ended.
+// A deniedError names topics for which a right is missing, or which refuse what is to be
+// published anew. Then nothing was ended.
 type deniedError struct {
 	topics map[string]bool
 	err    error
 }
 
-func (e *deniedError) Error() string { return fmt.Sprintf("a right is missing: %v", e.err) }
+func (e *deniedError) Error() string { return fmt.Sprintf("it is refused: %v", e.err) }
 func (e *deniedError) Unwrap() error { return e.err }
 
 // end has the coordinator write an abort where a marker was lost, by a transaction of the
@@ -37,6 +38,7 @@ func (l *Lane) end(ctx context.Context, hangs []hang, commit bool) error {
 	if err := l.abortIn(ctx, hangs, offsets.TransactionalID(l.cfg.Topic, l.Number), l.producer, l.epoch); err != nil {
 		return err
 	}
+	l.hung.count(hangs)
 	return &hangError{hangs: hangs, commit: commit}
 }
 
@@ -113,7 +115,7 @@ func (l *Lane) mend(ctx context.Context, hangs []hang) error {
 	defer cl.Close()
 	producer, epoch, err := cl.ProducerID(ctx)
 	if errors.Is(err, kerr.TransactionalIDAuthorizationFailed) {
-		denied := deniedError{topics: map[string]bool{}, err: fmt.Errorf("allow Write on the transactional id %s: %w", id, err)}
+		denied := deniedError{topics: map[string]bool{}, err: fmt.Errorf("allow Write on the transactional id %s, and restart: %w", id, err)}
 		for topic := range sizes {
 			denied.topics[topic] = true
 		}
@@ -129,7 +131,7 @@ func (l *Lane) mend(ctx context.Context, hangs []hang) error {
 		t.Topic, t.Partitions = h.topic, []int32{h.partition}
 		req.Topics = append(req.Topics, t)
 	}
-	open, unknown, err := l.describe(ctx, req, producer, epoch)
+	open, unknown, err := l.describe(ctx, req, epoch, producer)
 	for _, why := range unknown {
 		err = errors.Join(err, why)
 	}
@@ -155,6 +157,7 @@ func (l *Lane) mend(ctx context.Context, hangs []hang) error {
 	if err := republish(ctx, cl, again); err != nil {
 		return err
 	}
+	l.hung.count(hangs)
 	return &hangError{hangs: hangs, commit: true, published: true}
 }
 
@@ -173,8 +176,8 @@ func republish(ctx context.Context, cl *kgo.Client, what []*found) error {
 				mu.Lock()
 				defer mu.Unlock()
 				failed = errors.Join(failed, err)
-				if errors.Is(err, kerr.TopicAuthorizationFailed) {
-					denied.topics[r.Topic] = true
+				if refusal(err) && !kerr.IsRetriable(err) {
+					denied.topics[r.Topic], denied.err = true, err
 				}
 			})
 		}

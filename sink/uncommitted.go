@@ -21,7 +21,10 @@ func (l *Lane) uncommitted(ctx context.Context, h hang, each func(*kgo.Record) e
 		return fmt.Errorf("metadata of %s: %w", h.topic, err)
 	}
 	t := meta.Topics[h.topic]
-	leader := t.Partitions[h.partition]
+	leader, ok := t.Partitions[h.partition]
+	if t.Err == nil && !ok {
+		return &doubtfulError{fmt.Sprintf("topic %s has no partition %d any more", h.topic, h.partition)}
+	}
 	if err := errors.Join(t.Err, leader.Err); err != nil {
 		return fmt.Errorf("metadata of %s partition %d: %w", h.topic, h.partition, err)
 	}

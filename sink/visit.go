@@ -35,6 +35,10 @@ func Visit(ctx context.Context, cfg Config, number int32, use func(context.Conte
 			break
 		}
 		l.close()
+		var healed *hangError
+		if errors.As(err, &healed) {
+			try-- // it is one step further
+		}
 		// Until its claim is there, whoever runs the lane takes it back at once.
 		if try == 5 || ctx.Err() != nil || fatal(err, false) {
 			return err
