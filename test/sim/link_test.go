@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A fate is what happens to one request to Kafka.
@@ -31,6 +33,8 @@ type link struct {
 	// decide says what happens to the next request of a key; die ends the process.
 	decide func(key int16) fate
 	die    func()
+	// fenced is told the epoch that a fence has got.
+	fenced func(epoch int16)
 
 	mu    sync.Mutex
 	rng   *rand.Rand
@@ -135,7 +139,7 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 		return nil, err
 	}
 	client, near := net.Pipe()
-	w := &wire{link: l, near: near, far: far, fates: make(chan fate, 1024)}
+	w := &wire{link: l, near: near, far: far, sent: make(chan sent, 1024)}
 	l.mu.Lock()
 	dead := l.dead
 	if !dead {
@@ -156,7 +160,13 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 type wire struct {
 	link      *link
 	near, far net.Conn
-	fates     chan fate
+	sent      chan sent
+}
+
+// sent is a request that is on its way.
+type sent struct {
+	fate
+	key, version int16
 }
 
 func (w *wire) cut() {
@@ -172,7 +182,7 @@ func (w *wire) forget() {
 
 func (w *wire) requests() {
 	defer w.forget()
-	defer close(w.fates)
+	defer close(w.sent)
 	// Only when all that was sent has arrived; the replies are then of no use.
 	defer w.far.Close()
 	for {
@@ -186,8 +196,9 @@ func (w *wire) requests() {
 		if w.link.pass(context.Background()) != nil {
 			return
 		}
-		f := w.link.decide(int16(binary.BigEndian.Uint16(frame[4:])))
-		switch f {
+		s := sent{key: int16(binary.BigEndian.Uint16(frame[4:])), version: int16(binary.BigEndian.Uint16(frame[6:]))}
+		s.fate = w.link.decide(s.key)
+		switch s.fate {
 		case diesAt:
 			w.link.die()
 			return
@@ -195,7 +206,7 @@ func (w *wire) requests() {
 			w.cut()
 			return
 		}
-		w.fates <- f
+		w.sent <- s
 		if _, err := w.far.Write(frame); err != nil {
 			return
 		}
@@ -209,10 +220,14 @@ func (w *wire) replies() {
 		if err != nil {
 			return
 		}
+		s := <-w.sent
+		if s.key == int16(kmsg.InitProducerID) {
+			w.link.noteFence(s.version, frame)
+		}
 		if w.link.pass(context.Background()) != nil {
 			return
 		}
-		switch <-w.fates {
+		switch s.fate {
 		case diesWith:
 			w.link.die()
 			return
@@ -223,6 +238,16 @@ func (w *wire) replies() {
 		if _, err := w.near.Write(frame); err != nil {
 			return
 		}
+	}
+}
+
+// noteFence reads the answer to an InitProducerID, of a flexible version: behind its size
+// and number its header has a byte of tags.
+func (l *link) noteFence(version int16, frame []byte) {
+	resp := kmsg.NewPtrInitProducerIDResponse()
+	resp.SetVersion(version)
+	if version >= 2 && len(frame) > 9 && resp.ReadFrom(frame[9:]) == nil && resp.ErrorCode == 0 {
+		l.fenced(resp.ProducerEpoch)
 	}
 }
 

@@ -66,7 +66,7 @@ func (w *world) start(name string) *process {
 	p.log = slog.New(w.log.of(p.run))
 	p.link = &link{
 		dialer: w.net.DialContext, rng: mathrand.New(mathrand.NewPCG(w.seed, uint64(w.runs))), slow: w.slow,
-		wires: map[*wire]struct{}{}, decide: w.decide, die: p.kill,
+		wires: map[*wire]struct{}{}, decide: w.decide, die: p.kill, fenced: w.fenced,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel

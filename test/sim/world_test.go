@@ -13,10 +13,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
+	"tributary/offsets"
 	"tributary/test/hostile"
 )
 
@@ -36,6 +39,7 @@ type world struct {
 
 	net       kfake.VirtualNetwork
 	kafka     *kfake.Cluster
+	epoch     int16 // of the last fence
 	seeds     []string
 	api       *hostile.API
 	rng       *rand.Rand // of whoever runs the world
@@ -99,6 +103,7 @@ func (w *world) run(script func(*world) error) (err error) {
 		return err
 	}
 	defer w.kafka.Close()
+	w.kafka.ControlKey(int16(kmsg.EndTxn), w.refuseFenced)
 	w.seeds = w.kafka.ListenAddrs()
 	// What is left of processes that died goes away before Kafka does: it cannot speak,
 	// but it takes its time to see that.
@@ -111,6 +116,31 @@ func (w *world) run(script func(*world) error) (err error) {
 		}
 	}()
 	return script(w)
+}
+
+// fenced notes the epoch of a fence.
+func (w *world) fenced(epoch int16) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.epoch = max(w.epoch, epoch)
+}
+
+// refuseFenced answers an EndTxn of an epoch from before a fence as a real coordinator does,
+// which raises the epoch twice when it fences an open transaction. kfake raises it once,
+// takes the zombie's abort for the second try of the one that the fence made, and gives it
+// its successor's epoch: then both write as one producer.
+func (w *world) refuseFenced(kreq kmsg.Request) (kmsg.Response, error, bool) {
+	w.kafka.KeepControl()
+	req := kreq.(*kmsg.EndTxnRequest)
+	w.mu.Lock()
+	stale := req.TransactionalID == offsets.TransactionalID(offsetsTopic, 0) && req.ProducerEpoch < w.epoch
+	w.mu.Unlock()
+	if !stale {
+		return nil, nil, false
+	}
+	resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+	resp.ErrorCode = kerr.ProducerFenced.Code
+	return resp, nil, true
 }
 
 // decide numbers a request to Kafka, and asks the plan what happens to it.
