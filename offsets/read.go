@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Tail reads one partition in order with isolation read_committed and knows its
+// Tail reads one partition in order, read_committed unless told otherwise, and knows its
 // position, which a consumer does not: the end of a partition is mostly markers, so
 // that waiting for a record there would wait for ever. It fences nobody.
 type Tail struct {
@@ -26,6 +26,10 @@ type Tail struct {
 	// Start, Stable and High are the log's first offset, its last stable offset and
 	// its high watermark as the last fetch told them.
 	Start, Stable, High int64
+
+	// Uncommitted shows what open and aborted transactions wrote as well, and markers, as
+	// control records. Who sets Next before the first Fetch begins there.
+	Uncommitted bool
 
 	// Hole, if set, is told of each range of offsets, both ends included, at which the
 	// log holds nothing any more, before the records of the same answer.
@@ -51,7 +55,7 @@ const fetchBytes = 1 << 20
 // fetchWait is how long a broker may hold a fetch back that has nothing to answer.
 const fetchWait = 250 * time.Millisecond
 
-// Fetch reads once and calls each for every committed record. It waits a little when
+// Fetch reads once and calls each for every record that it is to show. It waits a little when
 // there is none. A change of leader is followed; other errors are returned.
 func (t *Tail) Fetch(ctx context.Context, each func(*kgo.Record) error) error {
 	if t.leader < 0 {
@@ -74,9 +78,11 @@ func (t *Tail) Fetch(ctx context.Context, each func(*kgo.Record) error) error {
 	if t.Hole != nil {
 		holes(t.Next, part.RecordBatches, t.Hole)
 	}
-	read, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-		Offset: t.Next, IsolationLevel: kgo.ReadCommitted(), Topic: t.topic, Partition: t.partition,
-	}, part, t.decompressor, nil)
+	opts := kgo.ProcessFetchPartitionOpts{Offset: t.Next, IsolationLevel: kgo.ReadCommitted(), Topic: t.topic, Partition: t.partition}
+	if t.Uncommitted {
+		opts.IsolationLevel, opts.KeepControlRecords = kgo.ReadUncommitted(), true
+	}
+	read, next := kgo.ProcessFetchPartition(opts, part, t.decompressor, nil)
 	for _, r := range read.Records {
 		if err := each(r); err != nil {
 			return fmt.Errorf("%s partition %d offset %d: %w", t.topic, t.partition, r.Offset, err)
@@ -132,6 +138,9 @@ func (t *Tail) request(ctx context.Context) (*kmsg.FetchResponseTopicPartition, 
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(fetchWait.Milliseconds()), 1, fetchBytes
 	req.IsolationLevel, req.SessionEpoch = 1, -1 // read_committed, no fetch session
+	if t.Uncommitted {
+		req.IsolationLevel = 0
+	}
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = t.topic, t.id
 	part := kmsg.NewFetchRequestTopicPartition()

@@ -112,7 +112,7 @@ func (l *Lane) endHanging(ctx context.Context) error {
 	}
 	l.hung.mu.Unlock()
 	for _, topic := range also {
-		if id, err := identify(ctx, l.cl, topic); err == nil {
+		if id, err := Identify(ctx, l.cl, topic); err == nil {
 			topics[topic] = max(topics[topic], id.Partitions)
 		}
 	}
@@ -197,7 +197,7 @@ func (l *Lane) notHung(ctx context.Context, name offsets.Name, topic string) err
 	if asked && why == nil {
 		return nil
 	}
-	id, err := identify(ctx, l.cl, topic)
+	id, err := Identify(ctx, l.cl, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return nil
 	}

@@ -71,9 +71,9 @@ func (l *Lane) read(ctx context.Context, h hang) (*found, error) {
 			return errors.New("it has been ended meanwhile")
 		case own:
 			f.records = append(f.records, r)
-			hangs[identity(r)] = true
+			hangs[contents(r)] = true
 		case !r.Attrs.IsControl():
-			open[r.ProducerID] = append(open[r.ProducerID], identity(r))
+			open[r.ProducerID] = append(open[r.ProducerID], contents(r))
 		default:
 			for _, x := range open[r.ProducerID] {
 				copied[x] = copied[x] || isCommit(r)
@@ -83,14 +83,14 @@ func (l *Lane) read(ctx context.Context, h hang) (*found, error) {
 		return nil
 	})
 	for _, r := range f.records {
-		if copied[identity(r)] {
+		if copied[contents(r)] {
 			f.copies++
 		}
 	}
 	if err == nil && len(f.records) == 0 {
 		err = &doubtfulError{"no record of it was found"}
 	}
-	if errors.Is(err, kerr.OffsetOutOfRange) {
+	if errors.Is(err, offsets.ErrTruncated) {
 		err = &doubtfulError{"retention has cut into it"}
 	}
 	if err == nil && h.topic != l.cfg.Topic && twice(f.records) {
@@ -122,8 +122,8 @@ func twice(records []*kgo.Record) bool {
 	return false
 }
 
-// identity tells a record of a batch, or of the offsets topic, from any other one.
-func identity(r *kgo.Record) [32]byte {
+// contents tells a record of a batch, or of the offsets topic, from any other one.
+func contents(r *kgo.Record) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %v ", len(r.Key), len(r.Value), r.Value == nil)
 	h.Write(r.Key)
@@ -274,7 +274,10 @@ func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, above uint64
 	}
 	source := sourceHeader(c.Name)
 	for p := range c.Partitions {
-		start, _ := starts.Lookup(c.Topic, p)
+		start, ok := starts.Lookup(c.Topic, p)
+		if !ok {
+			return &doubtfulError{fmt.Sprintf("topic %s has no partition %d any more", c.Topic, p)}
+		}
 		end, _ := ends.Lookup(c.Topic, p)
 		from, _ := since.Lookup(c.Topic, p)
 		offset := max(start.Offset, min(from.Offset, end.Offset-int64(2*records)-1000))

@@ -97,7 +97,7 @@ func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsets
 	if c.Known && c.Identity.Topic != topic {
 		return id, false, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
 	}
-	id, err = identify(ctx, cl, topic)
+	id, err = Identify(ctx, cl, topic)
 	switch gone := errors.Is(err, kerr.UnknownTopicOrPartition); {
 	case gone && c.Known:
 		return id, false, deleted(c.Name, topic)

@@ -151,7 +151,7 @@ func (l *Lane) gone(w *Writer, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	now, err := identify(ctx, l.cl, w.topic)
+	now, err := Identify(ctx, l.cl, w.topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return deleted(w.name, w.topic)
 	}

@@ -37,7 +37,7 @@ type Rebuilt struct {
 func Rebuild(ctx context.Context, cl *kgo.Client, name offsets.Name, topic string, parse func([]byte) (connector.Record, error)) (*Rebuilt, error) {
 	r := &Rebuilt{Memory: connector.NewMemory(), Newest: connector.Beginning, deleted: map[string]connector.Instant{}, unlike: map[uint16]bool{}}
 	var err error
-	if r.Identity, err = identify(ctx, cl, topic); err != nil {
+	if r.Identity, err = Identify(ctx, cl, topic); err != nil {
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return nil, fmt.Errorf("topic %s of %s does not exist: there is nothing to rebuild from", topic, name)
 		}

@@ -174,7 +174,7 @@ func TestWhatIsStagedWhileARefusalIsLookedIntoIsHeldToo(t *testing.T) {
 	k := newKafka(t)
 	k.makeTopic("t")
 	l := newLane(k.config("a", "1"), 0, &suspects{})
-	id, err := identify(t.Context(), k.client(), "t")
+	id, err := Identify(t.Context(), k.client(), "t")
 	if err != nil {
 		t.Fatal(err)
 	}

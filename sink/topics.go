@@ -65,7 +65,7 @@ func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id 
 		if err := offsets.Appear(ctx, l.cl, topic); err != nil {
 			return id, err
 		}
-		return identify(ctx, l.cl, topic)
+		return Identify(ctx, l.cl, topic)
 	case !errors.As(err, &refused) || refused.Retriable:
 		return id, fmt.Errorf("create topic %s: %w", topic, err)
 	default:
@@ -76,8 +76,9 @@ func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id 
 	}
 }
 
-// identify looks up which topic stands under a name.
-func identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
+// Identify looks up which topic stands under a name. Its error is
+// kerr.UnknownTopicOrPartition where none does.
+func Identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
 	details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
 	if err != nil {
 		return offsets.Identity{}, fmt.Errorf("look up topic %s: %w", topic, err)

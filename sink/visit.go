@@ -78,7 +78,7 @@ func (l *Lane) Take(ctx context.Context, source, collection, topic string, seq u
 }
 
 func (l *Lane) take(ctx context.Context, c *offsets.Collection, topic string, seq uint64) (offsets.Identity, error) {
-	id, err := identify(ctx, l.cl, topic)
+	id, err := Identify(ctx, l.cl, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		id, err = l.create(ctx, c.Name, topic)
 	}
@@ -101,7 +101,7 @@ func (l *Lane) Committed(source, collection string) connector.State {
 // no topic: what is written over a state that was lost goes on above it. It reads the
 // whole topic.
 func LastBatch(ctx context.Context, cl *kgo.Client, topic string) (uint64, error) {
-	id, err := identify(ctx, cl, topic)
+	id, err := Identify(ctx, cl, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return 0, nil
 	}
@@ -110,12 +110,6 @@ func LastBatch(ctx context.Context, cl *kgo.Client, topic string) (uint64, error
 	}
 	_, seq, err := scan(ctx, cl, id, false)
 	return seq, err
-}
-
-// Identify returns which topic stands under a name. Its error is
-// kerr.UnknownTopicOrPartition where none does.
-func Identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
-	return identify(ctx, cl, topic)
 }
 
 // ours says whether the lane's producer is still the one that Kafka knows. A lane that

@@ -41,7 +41,7 @@ connector goes on within seconds. It needs an API that can be asked by id (probe
 			return err
 		}
 		defer e.Close()
-		c, err := e.only(args)
+		c, err := e.cfg.collection(args[0])
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ A collection that has a state is refused, unless --replace.`,
 			return err
 		}
 		defer e.Close()
-		c, err := e.only(args)
+		c, err := e.cfg.collection(args[0])
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ the connector goes on within seconds.`,
 			return err
 		}
 		defer e.Close()
-		c, err := e.only(args)
+		c, err := e.cfg.collection(args[0])
 		if err != nil {
 			return err
 		}

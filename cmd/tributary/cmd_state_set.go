@@ -40,7 +40,7 @@ connector goes on from the new cursor within seconds.`,
 			return err
 		}
 		defer e.Close()
-		c, err := e.only(args)
+		c, err := e.cfg.collection(args[0])
 		if err != nil {
 			return err
 		}

@@ -128,9 +128,6 @@ func stageAll(ctx context.Context, w *sink.Writer, batches iter.Seq[*connector.B
 	return w.Flush(ctx)
 }
 
-// only finds one collection of the config, given as SOURCE.COLLECTION or COLLECTION.
-func (e *editor) only(args []string) (CollectionConfig, error) { return e.cfg.collection(args[0]) }
-
 // say prints a line of what was done, or with dry of what would have been.
 func (e *editor) say(dry bool, format string, args ...any) error {
 	if dry {
