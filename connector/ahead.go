@@ -17,6 +17,7 @@ func (r *Reader) ahead(ctx context.Context, q Query) {
 	if r.env.Go == nil || r.sent != nil {
 		return
 	}
+	q.Priority = r.urgency()
 	a := &ahead{q: q, done: make(chan struct{})}
 	r.sent = a
 	r.env.Go(func() {

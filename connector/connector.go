@@ -34,6 +34,18 @@ type Record struct {
 	Bad string
 }
 
+// Priority says how urgent a query is: of a budget that does not suffice for all, the
+// most urgent is served first, and none is starved.
+type Priority uint8
+
+// The priorities, the most urgent first.
+const (
+	Live     Priority = iota // a head reading that is near its end, and what decides a doubt
+	Trailing                 // a trailing pass
+	Sweeping                 // a sweep
+	Dumping                  // a head reading that has a long way to go
+)
+
 // Query asks a source for one page of one collection, oldest first. A query with
 // IDs is a probe: it asks for those records and has no bounds and no page.
 type Query struct {
@@ -48,6 +60,8 @@ type Query struct {
 	Count bool
 	// IDs are the records that a probe asks for.
 	IDs []string
+	// Priority is how urgent the query is; it does not change what is asked.
+	Priority Priority
 }
 
 // Page is what one request returned, whole and checked.

@@ -17,6 +17,7 @@ func (r *Reader) doubts(ctx context.Context) error {
 			due = append(due, id)
 		}
 	}
+	r.as(Live)
 	slices.Sort(due) // the order of a map is no order: a run must be repeatable
 	if r.set.Probe > 1 {
 		return r.probe(ctx, due)

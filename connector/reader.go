@@ -53,6 +53,24 @@ type Reader struct {
 	changed bool   // this pull published something
 	sent    *ahead // a request that was sent ahead
 	put     putOff // the tie that does not come to rest
+	// priority is that of the reading in flight, pages how many it has read.
+	priority Priority
+	pages    int
+}
+
+// dumpAfter is after how many pages a head reading is one that rebuilds, and yields to
+// those that keep others fresh.
+const dumpAfter = 10
+
+// as begins a reading of that priority.
+func (r *Reader) as(p Priority) { r.priority, r.pages = p, 0 }
+
+// urgency returns the priority of the next page of the reading in flight.
+func (r *Reader) urgency() Priority {
+	if r.priority == Live && r.pages >= dumpAfter {
+		return Dumping
+	}
+	return r.priority
 }
 
 // NewReader goes on from mem, which is the reader's from now on.
@@ -131,6 +149,7 @@ func (r *Reader) head(ctx context.Context) error {
 		from = max(min(from, anchor.Add(-r.set.Overlap)), r.mem.State.Floor)
 	}
 	r.began = Beginning
+	r.as(Live)
 	whole, err := r.read(ctx, from, Forever, true)
 	if err != nil {
 		return err
@@ -158,6 +177,7 @@ func (r *Reader) trailing(ctx context.Context) error {
 	if to <= s.Trailing || (to != s.Cursor.Instant && to.Sub(s.Trailing) < r.set.Lookback/2) {
 		return nil
 	}
+	r.as(Trailing)
 	if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
 		return err
 	}

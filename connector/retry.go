@@ -25,6 +25,7 @@ const loud = 3
 // pull goes on from where it stands and not from its beginning, or an API that fails
 // now and then is never caught up.
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
+	q.Priority = r.urgency()
 	for attempt := 1; ; attempt++ {
 		p, err := r.ask(ctx, q)
 		if err == nil {
@@ -33,6 +34,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			}
 			r.m.SetState(StateRunning)
 			r.date = p.Date
+			r.pages++
 			return p, nil
 		}
 		if ctx.Err() != nil {
