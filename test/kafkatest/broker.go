@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tributary/test/child"
 )
 
 const (
@@ -35,7 +37,7 @@ type Broker struct {
 	ports ports
 
 	mu   sync.Mutex // guards proc
-	proc *process
+	proc *child.Process
 }
 
 // Start starts a broker that lives until the end of the test. Where Kafka cannot run
@@ -142,7 +144,7 @@ func (b *Broker) start(ctx context.Context) error {
 	// The child has its own descriptor.
 	defer log.Close()
 	// Not the caller's context: the broker is to outlive the call that starts it.
-	b.proc, err = startProcess(b.java(context.Background(), "kafka.Kafka", b.path("server.properties")), log)
+	b.proc, err = child.Start(b.java(context.Background(), "kafka.Kafka", b.path("server.properties")), log)
 	if err != nil {
 		b.proc = nil
 		return fmt.Errorf("kafkatest: start: %w", err)
@@ -150,7 +152,7 @@ func (b *Broker) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := b.waitReady(ctx); err != nil {
-		b.proc.kill()
+		b.proc.Kill()
 		return fmt.Errorf("kafkatest: start: %w; end of its log:\n%s", err, b.LogTail())
 	}
 	return nil
@@ -161,7 +163,7 @@ func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.proc != nil {
-		b.proc.stop(stopGrace)
+		b.proc.Stop(stopGrace)
 	}
 }
 
@@ -171,7 +173,7 @@ func (b *Broker) Kill() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.proc != nil {
-		b.proc.kill()
+		b.proc.Kill()
 	}
 }
 
@@ -181,7 +183,7 @@ func (b *Broker) Restart(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.proc != nil {
-		b.proc.stop(stopGrace)
+		b.proc.Stop(stopGrace)
 	}
 	return b.start(ctx)
 }
@@ -198,7 +200,10 @@ func (b *Broker) signal(sig syscall.Signal) error {
 	if b.proc == nil {
 		return errors.New("kafkatest: broker was closed")
 	}
-	return b.proc.signal(sig)
+	if err := b.proc.Signal(sig); err != nil {
+		return fmt.Errorf("kafkatest: broker: %w", err)
+	}
+	return nil
 }
 
 // Close stops the broker and removes its data. [Start] and [Shared] do it themselves.

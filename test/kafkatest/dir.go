@@ -4,12 +4,11 @@ package kafkatest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
+
+	"tributary/test/child"
 )
 
 const dirPrefix = "tributary-kafka-"
@@ -66,27 +65,10 @@ func sweepDirs(parent string) {
 }
 
 // freePorts returns ports on which nothing listens.
-//
-// They lie below the range from which systems take the ports of outgoing connections.
-// Inside it, while the broker is down, the port may become that of some connection,
-// and a client that dials it again and again ends up connected to itself.
 func freePorts() (ports, error) {
-	const low, high = 20000, 32000
-	var found [3]int
-	for i := range found {
-		for try := 0; found[i] == 0; try++ {
-			if try == 1000 {
-				return ports{}, fmt.Errorf("kafkatest: no free port from %d to %d", low, high)
-			}
-			p := low + rand.IntN(high-low)
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
-			if err != nil {
-				continue
-			}
-			// Held until all are found, or two of them could be the same.
-			defer l.Close()
-			found[i] = p
-		}
+	found, err := child.FreePorts(3)
+	if err != nil {
+		return ports{}, fmt.Errorf("kafkatest: %w", err)
 	}
 	return ports{client: found[0], internal: found[1], controller: found[2]}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,8 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"tributary/test/child"
 )
 
 // Version is the version of Apache Kafka that is run.
@@ -83,35 +83,13 @@ func findJava() (string, error) {
 }
 
 // findJars returns the directory of the jars, downloading them where it is the first
-// to need them.
-//
-// The directory appears by a rename once it is complete, so whoever sees it can use
-// it. The lock is for the download: two runs of Maven at a time are not safe on the
-// one local repository they share.
+// to need them. Two runs of Maven at a time are not safe on the one local repository
+// they share, and do not happen.
 func findJars() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the jars of Kafka: %w", err)
-	}
 	sum := sha256.Sum256(pom)
-	lib := filepath.Join(cache, "tributary", "kafka-"+Version+"-"+hex.EncodeToString(sum[:6]))
-	if isDir(lib) {
-		return lib, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(lib), 0o755); err != nil {
-		return "", fmt.Errorf("no place for the jars of Kafka: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), downloadTimeout)
 	defer cancel()
-	lock, err := waitLock(ctx, lib+".lock")
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close()
-	if isDir(lib) {
-		return lib, nil
-	}
-	return lib, download(ctx, lib)
+	return child.Cached(ctx, "kafka-"+Version+"-"+hex.EncodeToString(sum[:6]), download)
 }
 
 func download(ctx context.Context, lib string) error {
@@ -119,12 +97,8 @@ func download(ctx context.Context, lib string) error {
 	if err != nil {
 		return fmt.Errorf("no Maven to fetch the jars of Kafka %s: %w", Version, err)
 	}
-	// A fixed name: under the lock it can only be what a killed run left behind.
-	tmp := lib + ".part"
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	tmp, err := os.MkdirTemp("", "tributary-maven-")
+	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
@@ -133,36 +107,11 @@ func download(ctx context.Context, lib string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", file,
-		"dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(tmp, "lib"))
+		"dependency:copy-dependencies", "-DoutputDirectory="+lib)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("maven cannot fetch Kafka %s: %w: %s", Version, err, firstError(out))
 	}
-	return os.Rename(filepath.Join(tmp, "lib"), lib)
-}
-
-// waitLock opens path and locks it. The system drops the lock when the file is closed
-// or its process ends, so none is ever left behind.
-func waitLock(ctx context.Context, path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("lock %s: held by another process: %w", path, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return nil
 }
 
 // firstError returns the first line in which Maven says what went wrong: those after
@@ -179,9 +128,4 @@ func firstError(out []byte) string {
 func lastLine(out []byte) string {
 	s := strings.TrimSpace(string(out))
 	return s[strings.LastIndexByte(s, '\n')+1:]
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

@@ -30,7 +30,7 @@ func TestChild(t *testing.T) {
 	}
 }
 
-func child(what string, env ...string) *exec.Cmd {
+func testChild(what string, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")
 	cmd.Env = append(append(os.Environ(), childEnv+"="+what), env...)
 	return cmd
@@ -38,7 +38,7 @@ func child(what string, env ...string) *exec.Cmd {
 
 func TestWithoutKafka(t *testing.T) {
 	none := []string{"PATH=/nonexistent", "JAVA_HOME="}
-	out, err := child("require", append(none, RequireEnv+"=")...).CombinedOutput()
+	out, err := testChild("require", append(none, RequireEnv+"=")...).CombinedOutput()
 	if err != nil || strings.Count(string(out), "not shown, for want of a real Kafka: TestChild: no Java") != 1 {
 		t.Errorf("skipped: %v\n%s", err, out)
 	}
@@ -46,7 +46,7 @@ func TestWithoutKafka(t *testing.T) {
 	if lines := strings.Count(string(out), "\n"); lines > 4 {
 		t.Errorf("one line was promised:\n%s", out)
 	}
-	out, err = child("require", append(none, RequireEnv+"=1")...).CombinedOutput()
+	out, err = testChild("require", append(none, RequireEnv+"=1")...).CombinedOutput()
 	if err == nil {
 		t.Errorf("required, and still passed:\n%s", out)
 	}
@@ -57,7 +57,7 @@ func TestBrokerDiesWithItsProcess(t *testing.T) {
 		t.Skip("only Linux has a death signal")
 	}
 	Require(t)
-	cmd := child("hold")
+	cmd := testChild("hold")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -27,9 +27,10 @@ func (b *Broker) waitReady(ctx context.Context) error {
 		if last == nil {
 			return nil
 		}
-		select {
-		case <-b.proc.done:
+		if b.proc.Ended() {
 			return errors.New("the broker ended")
+		}
+		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the broker does not answer: %w", last)
 		case <-time.After(20 * time.Millisecond):

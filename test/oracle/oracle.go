@@ -22,13 +22,29 @@ type Config struct {
 	// does not exist yet is empty.
 	Topics map[string]string
 	// API is the source, with its whole history.
-	API *hostile.API
+	API History
 	// Compacted says that the topics may have been compacted before they were read:
 	// batches with holes are then not judged, and a tombstone may be a key's first.
 	Compacted bool
 	// Examples is how many violations of each kind are told in full; 0 means 5.
 	Examples int
 }
+
+// History is what a source held. *hostile.API has it of itself; of a server that is not
+// ours, whoever writes to it keeps it.
+type History interface {
+	// Truth returns what a collection holds now, by id.
+	Truth(collection string) map[string]hostile.Version
+	// Versions returns the versions of a record in the order in which the source held
+	// them, and Lookup one of them.
+	Versions(collection, id string) []hostile.Version
+	Lookup(collection, id string, ver int64) (hostile.Version, bool)
+	// Fired counts what the source did to its readers, by name: "stale" are answers from
+	// a replica that lagged.
+	Fired() map[string]int
+}
+
+var _ History = (*hostile.API)(nil)
 
 // Oracle reads topics and judges them. One goroutine may use it at a time.
 type Oracle struct {

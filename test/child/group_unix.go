@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package kafkatest
+package child
 
 import "syscall"
 
