@@ -74,7 +74,7 @@ func findJava() (string, error) {
 	}
 	m := javaVersion.FindSubmatch(out)
 	if m == nil {
-		return "", fmt.Errorf("%s -version: no version in %q", java, lastLine(out))
+		return "", fmt.Errorf("%s -version: no version in %q", java, child.LastLine(out))
 	}
 	if v, _ := strconv.Atoi(string(m[1])); v < minJava {
 		return "", fmt.Errorf("%s is Java %s, Kafka %s needs %d or newer", java, m[1], Version, minJava)
@@ -122,10 +122,5 @@ func firstError(out []byte) string {
 			return strings.TrimSpace(line)
 		}
 	}
-	return lastLine(out)
-}
-
-func lastLine(out []byte) string {
-	s := strings.TrimSpace(string(out))
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	return child.LastLine(out)
 }
