@@ -91,7 +91,7 @@ func (c *Config) collection(name string) (CollectionConfig, error) {
 // fetchOnce asks for one page, without trying again.
 func fetchOnce(ctx context.Context, a *app, c CollectionConfig, q connector.Query) (connector.Page, error) {
 	m := connector.NewMetrics(prometheus.NewRegistry()).Source(c.Settings.Source)
-	client := rest.NewClient(a.version, rest.Budget{}, nil)
+	client := rest.NewClient(a.version, rest.Budget{}, c.TLS.transport())
 	defer client.CloseIdleConnections()
 	src, err := rest.New(c.Rest, client, m)
 	if err != nil {

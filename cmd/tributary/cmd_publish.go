@@ -135,7 +135,7 @@ func (e *editor) told(c CollectionConfig, published int, passed []connector.Pass
 // ask fetches records by id, and says which the API does not show.
 func (e *editor) ask(ctx context.Context, c CollectionConfig, keys []string) (records []connector.Record, missing []string, err error) {
 	m := connector.NewMetrics(prometheus.NewRegistry()).Source(c.Settings.Source)
-	client := rest.NewClient(e.a.version, e.budget(c.Settings.Source), nil)
+	client := rest.NewClient(e.a.version, e.budget(c.Settings.Source), c.TLS.transport())
 	defer client.CloseIdleConnections()
 	src, err := rest.New(c.Rest, client, m)
 	if err != nil {

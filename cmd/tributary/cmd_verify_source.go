@@ -28,7 +28,7 @@ type sourceReader struct {
 func newSourceReader(cfg *Config, a *app, live *verifyProgress) *sourceReader {
 	s := &sourceReader{cfg: cfg, metrics: connector.NewMetrics(prometheus.NewRegistry()), clients: map[string]*rest.Client{}, live: live}
 	for _, source := range cfg.Sources {
-		s.clients[source.Name] = rest.NewClient(a.version, source.Budget, nil)
+		s.clients[source.Name] = rest.NewClient(a.version, source.Budget, source.TLS.transport())
 	}
 	return s
 }

@@ -57,6 +57,7 @@ type SourceConfig struct {
 	// Preset is the preset's name, "" without one.
 	Preset      string
 	URL         string
+	TLS         TLSConfig
 	Budget      rest.Budget
 	Collections []CollectionConfig
 }
@@ -66,6 +67,7 @@ type SourceConfig struct {
 type CollectionConfig struct {
 	Settings connector.Settings
 	Rest     rest.Config
+	TLS      TLSConfig
 	// Topic is the data topic.
 	Topic string
 }

@@ -15,7 +15,7 @@ type presets struct {
 }
 
 // sourceOnly are the keys that a collection cannot have: they belong to the account.
-var sourceOnly = []string{"preset", "url", "auth", "budget", "collections"}
+var sourceOnly = []string{"preset", "url", "tls", "auth", "budget", "collections"}
 
 // An account is what all collections of a source share.
 type account struct {
@@ -119,6 +119,7 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	known["preset"] = func(*node) {}
 	known["collections"] = func(*node) {}
 	known["budget"] = func(n *node) { s.Budget = f.budget(n) }
+	known["tls"] = func(n *node) { s.TLS = f.sourceTLS(n) }
 	known["auth"] = func(n *node) { a.auth = f.auth(n) }
 	known["url"] = func(n *node) {
 		if u, ok := f.url(n); ok {
@@ -128,6 +129,9 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	f.object(whole, known)
 	if s.Preset == "" || f.parsed[s.Preset] != nil {
 		f.require(whole, "url") // a preset that there is not might have had one
+	}
+	if t := whole.get("tls"); t != nil && a.base != nil && a.base.Scheme != "https" {
+		f.fail(t, "has no meaning for a url that is not https")
 	}
 	a.name, a.broken = s.Name, len(f.problems) > before
 	return a
@@ -212,7 +216,7 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 		}
 		c := newCollectionDecoder(f.decoder, &a)
 		c.collection(whole, a, name)
-		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, Topic: f.topic(whole, c)})
+		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, TLS: s.TLS, Topic: f.topic(whole, c)})
 	}
 }
 

@@ -65,7 +65,7 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 		clients: map[string]*rest.Client{}, health: &health{ready: map[int32]bool{}},
 	}
 	for _, s := range cfg.Sources {
-		e.clients[s.Name] = rest.NewClient(version, s.Budget, nil)
+		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())
 		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
 		e.health.ready[lane] = false
 		source := metrics.Source(s.Name)

@@ -3,7 +3,6 @@ package rest
 import (
 	"encoding/base64"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,11 +27,10 @@ type Client struct {
 }
 
 // NewClient returns a Client that introduces itself as tributary/version and keeps to
-// the budget. A nil next is a transport of its own; another one is for tests, and must
-// not add credentials.
+// the budget. A nil next is NewTransport(nil); another one must not add credentials.
 func NewClient(version string, budget Budget, next http.RoundTripper) *Client {
 	if next == nil {
-		next = newTransport()
+		next = NewTransport(nil)
 	}
 	return &Client{next: next, agent: "tributary/" + version, budget: budget.limiter()}
 }
@@ -40,22 +38,6 @@ func NewClient(version string, budget Budget, next http.RoundTripper) *Client {
 // CloseIdleConnections closes the connections that no request uses.
 func (c *Client) CloseIdleConnections() {
 	(&http.Client{Transport: c.next}).CloseIdleConnections()
-}
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    dialTimeout,
-		MaxIdleConnsPerHost:    16, // collections of one source that are read at once
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: maxHeader,
-		DisableCompression:     true, // body.go counts the bytes on both sides
-		ForceAttemptHTTP2:      true,
-		// A connection whose other end is gone shows no error by itself: every page
-		// on it would run into its deadline.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-	}
 }
 
 // of returns the client of one API, which can reach nothing else and applies auth.

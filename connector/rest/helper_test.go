@@ -139,3 +139,6 @@ func instant(t *testing.T, s string) connector.Instant {
 	}
 	return connector.InstantOf(at)
 }
+
+// testMetrics are for tests that look at none.
+var testMetrics = connector.NewMetrics(prometheus.NewRegistry()).Source("s")

@@ -41,17 +41,18 @@ func (s *Source) unanswered(caller, limited context.Context, err error) error {
 		return &connector.RetryError{Reason: r, Err: errors.New(s.name + ": " + fmt.Sprintf(format, args...))}
 	}
 	cause := unwrapURL(err)
-	text := s.scrub.excerpt(cause.Error(), false, maxExcerpt)
+	text := s.scrub.excerpt(trouble(cause, s.cfg.Base.Host), false, maxExcerpt)
 	var timeout net.Error
+	var dns *net.DNSError
 	switch {
 	case errors.Is(cause, errOrigin):
-		return retry(connector.RetryRefused, "%s", text)
+		return retry(connector.RetryRefused, "%s", s.scrub.text(cause.Error()))
 	case limited.Err() != nil:
 		return retry(connector.RetryTimeout, "no whole page within %v: ask for smaller pages, or raise request.timeout", s.cfg.Timeout)
-	case errors.As(cause, &timeout) && timeout.Timeout():
+	case errors.As(cause, &timeout) && timeout.Timeout() && !errors.As(cause, &dns):
 		return retry(connector.RetryTimeout, "%s", text)
 	}
-	return retry(connector.RetryNetwork, "the network failed: %s", text)
+	return retry(connector.RetryNetwork, "%s", text)
 }
 
 // unwrapURL takes the address off an error of net/http, for its query may hold a key.
@@ -94,6 +95,8 @@ func classify(status int, asked bool) (connector.RetryReason, string) {
 		return connector.RetryThrottled, "the request is sent again later; if this stays, lower the budget or raise the interval"
 	case status >= 500:
 		return connector.RetryServer, "the request is sent again"
+	case status == http.StatusProxyAuthRequired:
+		return connector.RetryRefused, "a proxy in between wants a credential: put name and password into HTTP_PROXY or HTTPS_PROXY"
 	case status == http.StatusUnauthorized:
 		return connector.RetryUnauthorized, "the credential is missing, wrong, revoked or expired: renew auth"
 	case status == http.StatusForbidden:
