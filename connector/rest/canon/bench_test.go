@@ -51,6 +51,20 @@ func BenchmarkRecord(b *testing.B) {
 				}
 			}
 		})
+		b.Run(name+"/edit", func(b *testing.B) {
+			h := NewHasher(nil, []string{"updated_at"}, []string{"id", "updated_at"}, 64)
+			h.Edit([]string{"name", "account._href"}, []string{"text", "custom.x"})
+			var out []byte
+			b.ReportAllocs()
+			b.SetBytes(int64(len(records[0])))
+			for i := 0; b.Loop(); i++ {
+				_, end, err := h.Sum(records[i%100], 0, 1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				out = h.AppendEdited(out[:0], 0, end)
+			}
+		})
 		b.Run(name+"/floor", func(b *testing.B) { // one SHA-256 of the raw bytes
 			for i := 0; b.Loop(); i++ {
 				sha256.Sum256(records[i%100])

@@ -14,6 +14,8 @@ type field struct {
 	each     bool  // the array whose elements are visited
 	include  bool
 	drop     bool // excluded
+	cut      bool // left out of what is published
+	mask     bool // replaced in what is published
 	holds    bool // what is included lies here, above or below
 	strictly bool // only members whose field holds are kept
 }

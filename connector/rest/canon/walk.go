@@ -20,7 +20,8 @@ type walker struct {
 	members []member // of all objects that are open
 	memory  memory
 	found   [][]byte
-	arrays  int // that are open
+	arrays  int    // that are open
+	edits   []edit // in order and apart; nil: nothing is edited
 	err     error
 }
 
@@ -30,7 +31,7 @@ type member struct {
 	start, end uint32
 	name       uint32 // where the name ends; it begins behind the quotation mark
 	place      uint16 // among its object's members, as they were written
-	drop       bool
+	drop, cut  bool   // left out of the digest, and of what is published
 }
 
 // keep is the most memory that a walker holds on to between two values.
@@ -46,6 +47,7 @@ func (w *walker) begin(src []byte) {
 	}
 	clear(w.found)
 	w.src, w.out, w.members, w.arrays, w.err = src, w.out[:0], w.members[:0], 0, nil
+	w.edits = w.edits[:0]
 }
 
 func (w *walker) release() {
@@ -56,7 +58,7 @@ func (w *walker) release() {
 // value walks the value at i and returns the index behind it, or -1 after an error.
 // The field f is nil where nothing below is of interest and all is kept.
 func (w *walker) value(i, depth int, f *field) int {
-	start := i
+	start, out, edits := i, len(w.out), len(w.edits)
 	switch w.src[i] {
 	case '"':
 		i = w.str(i)
@@ -73,10 +75,16 @@ func (w *walker) value(i, depth int, f *field) int {
 		i = scalarEnd(w.src, i)
 		w.out = append(w.out, w.src[start:i]...)
 	}
-	if f != nil && w.arrays == 0 && i > 0 {
+	if f == nil || i < 0 {
+		return i
+	}
+	if w.arrays == 0 {
 		for _, k := range f.finds {
 			w.found[k] = w.src[start:i]
 		}
+	}
+	if f.mask {
+		w.masked(start, i, out, edits)
 	}
 	return i
 }
@@ -150,13 +158,18 @@ func (w *walker) object(i, depth int, f *field) int {
 	base, start := len(w.members), len(w.out)
 	asWritten := true // in order, and nothing dropped
 	var shape uint64
+	var gone cut
 	for i = space(w.src, i+1); w.src[i] != '}'; {
 		if len(w.out) > start {
 			w.out = append(w.out, ',')
 		}
 		var m member
+		at, edits := i, len(w.edits)
 		if i, m = w.member(i, depth, f); i < 0 {
 			return i
+		}
+		if w.edits != nil {
+			gone.member(w, at, i, edits, m.cut)
 		}
 		if m.drop || asWritten && len(w.members) > base && w.compare(w.members[len(w.members)-1], m) >= 0 {
 			asWritten = false
@@ -168,6 +181,7 @@ func (w *walker) object(i, depth int, f *field) int {
 			i = space(w.src, i+1)
 		}
 	}
+	gone.close(w)
 	if !asWritten && !w.rewrite(w.members[base:], start, shape) {
 		return w.fail(ErrDuplicate)
 	}
@@ -193,7 +207,7 @@ func (w *walker) member(i, depth int, f *field) (int, member) {
 	var c *field
 	if f != nil {
 		c = f.child(w.out[m.start+1 : m.name])
-		m.drop = f.drops(c)
+		m.drop, m.cut = f.drops(c), c != nil && c.cut
 	}
 	w.out = append(w.out, '"', ':')
 	i = space(w.src, end+1)                    // to the colon
