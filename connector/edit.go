@@ -181,7 +181,7 @@ func (s State) Anew(set Settings) State {
 	to.Seq, to.Lookback = s.Seq, set.Lookback
 	number, known := uint16(0), false
 	for _, p := range s.Prints {
-		if number = max(number, p.Number); p.Fingerprint.equal(set.Fingerprint) {
+		if number = max(number, p.Number); p.Fingerprint.Equal(set.Fingerprint) {
 			number, known = p.Number, true
 			break
 		}

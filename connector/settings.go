@@ -20,12 +20,15 @@ type Start struct {
 }
 
 // Fingerprint is what entries of the ledger were made with. A change of the first
-// three makes hashes that cannot be compared; a change of the others makes a state
+// five makes hashes that cannot be compared; a change of the others makes a state
 // that cannot be gone on from.
 type Fingerprint struct {
 	HashVersion int      `json:"hash_version"`
 	Include     []string `json:"include,omitempty"`
 	Exclude     []string `json:"exclude,omitempty"`
+	// Drop and Mask are what is not published of a record: the hash is that of the rest.
+	Drop []string `json:"drop,omitempty"`
+	Mask []string `json:"mask,omitempty"`
 	// ID and Instant are the paths to them in a record, Deletions how deletions are
 	// announced.
 	ID        string `json:"id"`

@@ -147,7 +147,7 @@ func (s *State) adopt(f Fingerprint) (uint16, error) {
 	}
 	next := uint16(1)
 	for i, p := range s.Prints {
-		if p.Fingerprint.equal(f) {
+		if p.Fingerprint.Equal(f) {
 			s.Prints = append(slices.Delete(slices.Clone(s.Prints), i, i+1), p)
 			return p.Number, nil
 		}
@@ -157,8 +157,10 @@ func (s *State) adopt(f Fingerprint) (uint16, error) {
 	return next, nil
 }
 
-func (f Fingerprint) equal(g Fingerprint) bool {
+// Equal says whether hashes made with f and with g can be compared, and mean the same.
+func (f Fingerprint) Equal(g Fingerprint) bool {
 	return f.HashVersion == g.HashVersion && slices.Equal(f.Include, g.Include) && slices.Equal(f.Exclude, g.Exclude) &&
+		slices.Equal(f.Drop, g.Drop) && slices.Equal(f.Mask, g.Mask) &&
 		f.ID == g.ID && f.Instant == g.Instant && f.Deletions == g.Deletions
 }
 

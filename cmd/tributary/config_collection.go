@@ -119,6 +119,7 @@ func (c *collectionDecoder) keys() keys {
 		"start":         func(n *node) { s.Start = c.start(n) },
 		"on_bad_record": func(n *node) { s.OnBadRecord = connector.OnBadRecord(c.oneOf(n, "stop", "skip")) },
 		"hash":          c.hash,
+		"value":         c.value,
 		"deletions":     c.deletions,
 		"request":       c.request,
 		"cursor":        c.cursor,
@@ -152,14 +153,9 @@ func (c *collectionDecoder) start(n *node) connector.Start {
 // hash decodes the fields that are cared about. They are sorted: their order has no
 // meaning, and another order must not look like another hash.
 func (c *collectionDecoder) hash(n *node) {
-	paths := func(n *node) []string {
-		all := c.texts(n)
-		slices.Sort(all)
-		return slices.Compact(all)
-	}
 	c.object(n, keys{
-		"include": func(n *node) { c.rest.Include = paths(n) },
-		"exclude": func(n *node) { c.rest.Exclude = paths(n) },
+		"include": func(n *node) { c.rest.Include = c.paths(n) },
+		"exclude": func(n *node) { c.rest.Exclude = c.paths(n) },
 	})
 	include, exclude := n.get("include"), n.get("exclude")
 	switch {
@@ -168,6 +164,20 @@ func (c *collectionDecoder) hash(n *node) {
 	case include != nil && include.kind == listNode && len(include.items) == 0:
 		c.fail(include, "names no field: no change would ever be published")
 	}
+}
+
+func (c *collectionDecoder) paths(n *node) []string {
+	all := c.texts(n)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// value decodes what of a record is not published.
+func (c *collectionDecoder) value(n *node) {
+	c.object(n, keys{
+		"drop": func(n *node) { c.rest.Drop = c.paths(n) },
+		"mask": func(n *node) { c.rest.Mask = c.paths(n) },
+	})
 }
 
 // deletions decodes how the API says that a record is gone. A map stands beside the

@@ -136,6 +136,9 @@ var (
 	references = regexp.MustCompile(`\$\{[^}]*\}`)
 )
 
+// publishedValue is what stands behind the "value" of a collection: paths.
+var publishedValue = regexp.MustCompile(`^\{\s*(drop|mask)\s*:\s*\[`)
+
 // secretValues returns the parts of a line that follow a secret key, in bytes.
 func secretValues(line string) (spans [][2]int) {
 	for _, at := range secretKey.FindAllStringSubmatchIndex(line, -1) {
@@ -146,6 +149,9 @@ func secretValues(line string) (spans [][2]int) {
 		}
 		if strings.ContainsRune("{[&*", rune(value[0])) && (key == "auth" || key == "basic") {
 			continue // the keys within are looked at by themselves
+		}
+		if key == "value" && publishedValue.MatchString(value) {
+			continue // a collection's, and no header's
 		}
 		inFlow := strings.Contains(line[:at[0]], "{")
 		to := from + valueLength(value, inFlow)

@@ -97,6 +97,7 @@ sources:
     settle: 2s
     on_bad_record: skip
     hash: {include: [name, email, name]}
+    value: {drop: [phones.number, address, address], mask: [email]}
     deletions: {field: deleted_at}
     request: {params: {limit_paging_counts: true, view: [a, b]}, headers: {Accept: text/json}, timeout: 10s, max_body: 512MiB, max_compressed: 5MB, max_depth: 9}
     cursor: {field: meta.updated, from: from, to: until, format: "2006-01-02T15:04Z", tick: 1m}
@@ -119,6 +120,7 @@ sources:
 		SizeParam: "n", Size: 50, PageParam: "p", Next: "links.next", Total: "total", CountParams: url.Values{"count": {"1"}},
 		ID: "key", Instant: "meta.updated", Deleted: "deleted_at", ProbeParam: "ids[]", ProbeMax: 20,
 		EchoFrom: "q.from", EchoOrder: map[string]string{"q.sort": "updated"}, Include: []string{"email", "name"},
+		Drop: []string{"address", "phones.number"}, Mask: []string{"email"},
 	}
 	if !reflect.DeepEqual(c.Rest, wantRest) {
 		t.Errorf("rest: got\n%#v\nwant\n%#v", c.Rest, wantRest)

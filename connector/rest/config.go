@@ -69,6 +69,10 @@ type Config struct {
 	// Include or Exclude are the paths of the fields that the hash is made of, or
 	// is made without; both empty: every field.
 	Include, Exclude []string
+
+	// Drop are the paths of the members that are not published, Mask of the values in
+	// whose place canon.Mask is.
+	Drop, Mask []string
 }
 
 // Auth is a credential that does not change: exactly one of its kinds is set.
@@ -84,7 +88,7 @@ const HashVersion = 1
 // Fingerprint returns what the ledger's entries of this collection are made with.
 func (c *Config) Fingerprint() connector.Fingerprint {
 	return connector.Fingerprint{
-		HashVersion: HashVersion, Include: c.Include, Exclude: c.Exclude,
+		HashVersion: HashVersion, Include: c.Include, Exclude: c.Exclude, Drop: c.Drop, Mask: c.Mask,
 		ID: c.ID, Instant: c.Instant, Deletions: c.Deleted,
 	}
 }

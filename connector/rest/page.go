@@ -51,6 +51,10 @@ type pageDecoder struct {
 	text    []byte // the stamps of a page, one behind the other
 	ends    []int  // where each of them ends
 	scratch []byte
+	// edited is what is published of this page's records where that is not the body's
+	// own bytes.
+	edited     []byte
+	editedSize int
 }
 
 func newPageDecoder(c *Config, s stamps) *pageDecoder {
@@ -78,10 +82,13 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 		fields = append(fields, c.Deleted)
 	}
 	d.record = canon.NewHasher(c.Include, c.Exclude, fields, c.MaxDepth)
+	if len(c.Drop)+len(c.Mask) > 0 {
+		d.record.Edit(c.Drop, c.Mask)
+	}
 	return d
 }
 
-// decode reads a body. The records' values are pieces of it. The page's Date is the
+// decode reads a body. The records' values are pieces of it, or edited copies. The page's Date is the
 // caller's to set.
 func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 	err := canon.Check(body, d.depth)
@@ -108,7 +115,7 @@ func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 // release forgets the body: thousands of collections wait for their next page, and
 // none needs the last.
 func (d *pageDecoder) release() {
-	d.body, d.records = nil, nil
+	d.body, d.records, d.edited = nil, nil, nil
 	d.record.Release()
 	d.envelope.Release()
 }
@@ -153,7 +160,7 @@ func (d *pageDecoder) add(at, depth int) (int, error) {
 	if err != nil {
 		return end, err
 	}
-	r := connector.Record{Hash: hash, Value: d.body[at:end:end]}
+	r := connector.Record{Hash: hash, Value: d.published(at, end)}
 	if d.body[at] != '{' {
 		r.Bad = "it is not an object"
 	} else {

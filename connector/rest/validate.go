@@ -129,6 +129,7 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 		bad(p == "", "echo.order has an empty path")
 		path("echo.order", p)
 	}
+	c.validateValue(bad, path)
 	bad(len(c.Include) > 0 && len(c.Exclude) > 0, "hash has include and exclude: what is not included is excluded already")
 	for _, p := range append(append([]string(nil), c.Include...), c.Exclude...) {
 		bad(p == "", "hash has an empty path")

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"tributary/connector"
@@ -45,18 +44,13 @@ func (l *lane) against(ctx context.Context, c *Collection, state *offsets.Collec
 		out: &Against{Whole: shown.Whole, Began: shown.Began.String()},
 	}
 	for _, p := range state.Memory.State.Prints {
-		if sameFingerprint(p.Fingerprint, shown.Fingerprint) {
+		if p.Fingerprint.Equal(shown.Fingerprint) {
 			k.print = p.Number
 		}
 	}
 	c.Against = k.out
 	k.run()
 	return nil
-}
-
-func sameFingerprint(f, g connector.Fingerprint) bool {
-	return f.HashVersion == g.HashVersion && slices.Equal(f.Include, g.Include) && slices.Equal(f.Exclude, g.Exclude) &&
-		f.ID == g.ID && f.Instant == g.Instant && f.Deletions == g.Deletions
 }
 
 // A comparison is that of one collection.
