@@ -19,21 +19,28 @@ import (
 func newPreviewCmd(a *app) *cobra.Command {
 	var path, from string
 	var most int
+	var request bool
 	cmd := &cobra.Command{
 		Use:   "preview COLLECTION",
 		Short: "Print records of a collection as they would be published, and write nothing",
 		Long: `Preview asks the API for the first page of a collection, as run would, and prints its
 records one a line: instant, id, and the value that would be published. It needs no
 Kafka and writes nothing. COLLECTION may be SOURCE.COLLECTION where two sources have one
-of that name.`,
+of that name.
+
+With --request it prints the request and its answer instead, with headers, sizes and where
+the time went; -o json gives that as HAR 1.2, which browsers and proxies open. Credentials
+are masked, and so is what is named like one. The records' own data is shown.`,
 		Example: `  tributary preview people
   tributary preview people --from 2026-01-01T00:00:00Z -n 5
-  tributary preview salesloft.people -o json | jq .value.email_address`,
+  tributary preview salesloft.people -o json | jq .value.email_address
+  tributary preview people --request -o json > people.har`,
 		Args: cobra.ExactArgs(1),
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().IntVarP(&most, "number", "n", 10, "print at most `N` records")
 	cmd.Flags().StringVar(&from, "from", "", "begin at this `INSTANT` (RFC 3339) instead of the beginning")
+	cmd.Flags().BoolVar(&request, "request", false, "print the request and its answer instead of records")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if most < 0 {
@@ -56,7 +63,11 @@ of that name.`,
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), c.Rest.Timeout+30*time.Second)
 		defer cancel()
-		page, err := fetchOnce(ctx, a, c, connector.Query{From: at, To: connector.Forever, Page: 1})
+		q := connector.Query{From: at, To: connector.Forever, Page: 1}
+		if request {
+			return previewRequest(ctx, a, c, q, output.json())
+		}
+		page, err := fetchOnce(ctx, a, c, q)
 		if err != nil {
 			return err
 		}

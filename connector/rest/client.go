@@ -41,9 +41,10 @@ func (c *Client) CloseIdleConnections() {
 }
 
 // of returns the client of one API, which can reach nothing else and applies auth.
-func (c *Client) of(base *url.URL, auth *Auth) *http.Client {
+// Scrub takes the secrets out of what is traced.
+func (c *Client) of(base *url.URL, auth *Auth, scrub scrubber) *http.Client {
 	return &http.Client{
-		Transport:     &sender{next: c.next, base: base, auth: auth, agent: c.agent},
+		Transport:     &sender{next: c.next, base: base, auth: auth, agent: c.agent, scrub: scrub},
 		CheckRedirect: checkRedirect,
 	}
 }
@@ -66,6 +67,7 @@ type sender struct {
 	base  *url.URL
 	auth  *Auth
 	agent string
+	scrub scrubber
 }
 
 var errOrigin = errors.New("the request would leave the scheme, host and port of the source's url")
@@ -81,7 +83,7 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s.auth != nil {
 		s.auth.apply(req)
 	}
-	return s.next.RoundTrip(req)
+	return s.traced(req)
 }
 
 func (a *Auth) apply(req *http.Request) {

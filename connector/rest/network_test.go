@@ -118,7 +118,7 @@ func TestARequestLeavesForTheOriginAloneWhateverAsksForIt(t *testing.T) {
 			client := NewClient("test", Budget{}, transport(func(r *http.Request) (*http.Response, error) {
 				seen = r
 				return nil, io.EOF
-			})).of(base, auth)
+			})).of(base, auth, newScrubber(&Config{Auth: auth}))
 			req, err := http.NewRequest(http.MethodGet, to, nil)
 			if err != nil {
 				t.Fatal(err)

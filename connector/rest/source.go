@@ -40,9 +40,10 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	if client == nil || m == nil {
 		return nil, errors.New("rest: a source needs a client and metrics")
 	}
+	scrub := newScrubber(&cfg)
 	s := &Source{
-		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth),
-		scrub: newScrubber(&cfg), stamps: newStamps(cfg.Format),
+		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth, scrub),
+		scrub: scrub, stamps: newStamps(cfg.Format),
 		body: bodyReader{maxBody: cfg.MaxBody, maxReceived: cfg.MaxCompressed},
 	}
 	s.url, s.order, s.count = s.address(), cfg.Order.Encode(), cfg.CountParams.Encode()
