@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -210,6 +211,7 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 			continue
 		}
 		lines[name] = item.at("name").pos.line
+		f.knownTo(s.Preset, defaults, name, overlay(above, item), item)
 		whole := overlay(overlay(below, defaults[name]), above)
 		if item != defaults[name] {
 			whole = overlay(whole, item)
@@ -218,6 +220,16 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 		c.collection(whole, a, name)
 		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, TLS: s.TLS, Topic: f.topic(whole, c)})
 	}
+}
+
+// knownTo refuses a name that the preset does not have, unless the user says by path what
+// to ask for: of a name that is mistyped nothing but 404 would come, at the first poll.
+func (f *fileDecoder) knownTo(preset string, defaults map[string]*node, name string, own, at *node) {
+	if len(defaults) == 0 || defaults[name] != nil || own.get("path") != nil {
+		return
+	}
+	f.fail(at.at("name"), "is %s, which the preset %s does not have%s. If the API does, say where: {name: NAME, path: PATH}",
+		shown(at.at("name")), preset, suggestion(name, slices.Collect(maps.Keys(defaults))))
 }
 
 // collection returns an entry of the list as a map, and its name; "" for an entry

@@ -189,7 +189,7 @@ func TestAnchorsAndMergeKeysMeanWhatTheyMeanInYAML(t *testing.T) {
     preset: shop
     collections:
       - &people {name: people, interval: 3s, settle: 1s}
-      - {<<: *people, name: parts, interval: 4s}
+      - {<<: *people, name: parts, path: parts, interval: 4s}
   - {name: two, preset: shop, collections: [*people]}
 `)
 	if c := collectionOf(t, cfg, "one.parts"); c.Settings.Interval != 4*time.Second || c.Settings.Settle != time.Second {
