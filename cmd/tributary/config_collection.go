@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +26,9 @@ type collectionDecoder struct {
 	*decoder
 	settings connector.Settings
 	rest     rest.Config
+
+	exclusive bool          // the API's lower bound is exclusive
+	precision time.Duration // of stamps, where it was said
 }
 
 // newCollectionDecoder begins with the defaults. Without an account it decodes what a
@@ -63,7 +64,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	if n.get("cursor") == nil {
 		c.fail(n, `needs "cursor": by which field records are ordered, and how to ask for them from there on`)
 	} else {
-		c.require(n.get("cursor"), "field", "from")
+		c.require(n.get("cursor"), "field")
 	}
 	c.tick(n)
 	if c.settings.Lookback < c.settings.Overlap {
@@ -194,57 +195,4 @@ func (c *collectionDecoder) deletions(n *node) {
 	if n.kind == mapNode {
 		c.require(n, "field")
 	}
-}
-
-func (c *collectionDecoder) request(n *node) {
-	r := &c.rest
-	c.object(n, keys{
-		"params":         func(n *node) { r.Params = c.params(n) },
-		"headers":        func(n *node) { r.Headers = c.headers(n) },
-		"timeout":        func(n *node) { r.Timeout = c.duration(n, time.Millisecond) },
-		"max_body":       func(n *node) { r.MaxBody = c.size(n) },
-		"max_compressed": func(n *node) { r.MaxCompressed = c.size(n) },
-		"max_depth":      func(n *node) { r.MaxDepth = c.int(n, 1, 1000) },
-	})
-}
-
-// params decodes query parameters; a list is a parameter that is repeated.
-func (c *collectionDecoder) params(n *node) url.Values {
-	out := url.Values{}
-	if !c.isKind(n, mapNode) {
-		return out
-	}
-	for _, f := range n.fields {
-		values := []*node{f.value}
-		if f.value.kind == listNode {
-			values = f.value.items
-		}
-		for _, v := range values {
-			if v.kind == nullNode {
-				continue
-			}
-			if s, ok := c.scalar(v, "text, a number or a truth value"); ok {
-				out.Add(f.key, s)
-			}
-		}
-	}
-	return out
-}
-
-// headers decodes request headers. Some carry a credential, so no value is shown.
-func (c *collectionDecoder) headers(n *node) http.Header {
-	out := http.Header{}
-	c.scalars(n, func(key, value string, at *node) {
-		if isCredentialHeader(key) {
-			c.keepSecret(at)
-			c.secrets[value] = true
-		}
-		out.Add(key, value)
-	})
-	return out
-}
-
-// isCredentialHeader says whether a header sounds as if its value were secret.
-func isCredentialHeader(name string) bool {
-	return secretKey.MatchString(name + ":")
 }

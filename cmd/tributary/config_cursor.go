@@ -1,29 +1,68 @@
 package main
 
 import (
+	"strings"
 	"time"
+	_ "time/tzdata" // cursor.zone, on machines and in images without a database of zones
 
 	"tributary/connector"
+	"tributary/connector/rest"
 )
 
 // formatTicks are the formats of a bound that have a name, with the finest instants
 // that they can write.
 var formatTicks = map[string]time.Duration{
 	"rfc3339": time.Second, "rfc3339_ms": time.Millisecond, "rfc3339_us": time.Microsecond,
-	"unix": time.Second, "unix_ms": time.Millisecond,
+	"unix": time.Second, "unix_ms": time.Millisecond, "unix_us": time.Microsecond,
 }
 
 func (c *collectionDecoder) cursor(n *node) {
 	r := &c.rest
+	c.exclusive, c.precision = false, 0
 	c.object(n, keys{
-		"field":  func(n *node) { r.Instant = c.name(n) },
+		"field":  c.cursorField,
 		"from":   func(n *node) { r.From = c.name(n) },
 		"to":     func(n *node) { r.To = c.text(n) },
 		"format": func(n *node) { r.Format = c.format(n) },
+		"zone":   func(n *node) { r.Zone = c.zone(n) },
 		"tick": func(n *node) {
 			c.settings.Tick = c.duration(n, time.Microsecond).Truncate(time.Microsecond)
 		},
+		"operator":  func(n *node) { c.exclusive = c.oneOf(n, "gte", "gt") == "gt" },
+		"beginning": func(n *node) { r.BeginningText, _ = c.scalar(n, "text or a number") },
+		"precision": func(n *node) {
+			c.precision = c.duration(n, time.Microsecond).Truncate(time.Microsecond)
+		},
 	})
+}
+
+// cursorField decodes the path of a record's instant, or several of which the first that
+// is set counts.
+func (c *collectionDecoder) cursorField(n *node) {
+	if n.kind != listNode {
+		c.rest.Instant, c.rest.InstantElse = c.name(n), nil
+		return
+	}
+	paths := c.texts(n)
+	if len(paths) == 0 {
+		c.fail(n, "names no field")
+		return
+	}
+	c.rest.Instant, c.rest.InstantElse = paths[0], paths[1:]
+	if len(paths) == 1 {
+		c.rest.InstantElse = nil
+	}
+}
+
+// zone decodes the name of a time zone.
+func (c *collectionDecoder) zone(n *node) *time.Location {
+	name := c.name(n)
+	at, err := time.LoadLocation(name)
+	if name == "" || name == "Local" || err != nil {
+		c.fail(n, "wants the name of a time zone such as UTC or Europe/Paris, found %s", shown(n))
+		return nil
+	}
+	return at
 }
 
 // format decodes the name of a format or a layout of Go's package time. A layout must
@@ -35,17 +74,13 @@ func (c *collectionDecoder) format(n *node) string {
 	}
 	if !writesWhole(s, 24*time.Hour) {
 		hint := ""
-		if near := nearest(n.text, formatNames()); near != "" {
+		if near := nearest(n.text, rest.FormatNames()); near != "" {
 			hint = "; did you mean \"" + near + "\"?"
 		}
-		c.fail(n, "wants one of rfc3339, rfc3339_ms, rfc3339_us, unix, unix_ms, or a layout of Go's package time such as 2006-01-02T15:04:05Z; found %s%s", shown(n), hint)
+		c.fail(n, "wants one of %s, or a layout of Go's package time such as 2006-01-02T15:04:05Z; found %s%s", strings.Join(rest.FormatNames(), ", "), shown(n), hint)
 		return ""
 	}
 	return s
-}
-
-func formatNames() []string {
-	return []string{"rfc3339", "rfc3339_ms", "rfc3339_us", "unix", "unix_ms"}
 }
 
 // tick fills in the precision of a bound and checks that the format can write it. A
@@ -68,6 +103,28 @@ func (c *collectionDecoder) tick(n *node) {
 		c.fail(cursor, "has a tick of %v, which is finer than the format %q can write", *tick, c.rest.Format)
 	case named && *tick%finest != 0:
 		c.fail(cursor, "has a tick of %v, and the format %q writes whole %v: some bounds would be cut", *tick, c.rest.Format, finest)
+	}
+	if c.exclusive {
+		c.rest.Exclusive = *tick
+	}
+	c.precise(n, cursor)
+}
+
+// precise makes of stamps that are coarser than the bound what a reading needs to know:
+// a tick as coarse as they are, and patience with what is younger.
+func (c *collectionDecoder) precise(n, cursor *node) {
+	if c.precision == 0 {
+		return
+	}
+	tick := &c.settings.Tick
+	switch {
+	case *tick > 0 && c.precision > *tick && c.precision%*tick != 0:
+		c.fail(cursor, "has a precision of %v, which is no multiple of the tick of %v", c.precision, *tick)
+	case c.precision > *tick:
+		*tick = c.precision
+	}
+	if n.get("settle") == nil {
+		c.settings.Settle = c.precision
 	}
 }
 
@@ -103,7 +160,7 @@ func (c *collectionDecoder) probe(n *node) {
 		"max":   func(n *node) { c.rest.ProbeMax = c.int(n, 1, 100_000) },
 	})
 	if n.kind == mapNode {
-		c.require(n, "param", "max")
+		c.require(n, "max")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 type expander struct {
 	env      func(string) (string, bool)
 	readFile func(string) ([]byte, error)
+	escape   func(string) string // what a reference stands for is written so; nil: as it is
 }
 
 // hasReference says whether expanding text could change it.
@@ -42,6 +43,9 @@ func (x expander) expand(text string) (string, error) {
 		value, err := x.resolve(reference)
 		if err != nil {
 			return "", err
+		}
+		if x.escape != nil {
+			value = x.escape(value)
 		}
 		out.WriteString(value)
 		text = rest

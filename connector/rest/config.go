@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,9 +16,12 @@ type Config struct {
 	Base *url.URL
 	// Path is the collection's, relative to Base.
 	Path string
-	// Params and Headers are sent with every request.
+	// Method, Params, Clauses, Headers and Body are sent with every request: see Request.
+	Method  string
 	Params  url.Values
+	Clauses map[string]Clauses
 	Headers http.Header
+	Body    *Tree
 	// Auth is applied to every request; nil sends none.
 	Auth *Auth
 
@@ -31,9 +35,18 @@ type Config struct {
 	// From and To are the query parameters of the inclusive lower and the exclusive
 	// upper bound; To is empty where the API has none.
 	From, To string
-	// Format is how a bound is written: "rfc3339" (whole seconds), "rfc3339_ms",
-	// "rfc3339_us", "unix", "unix_ms", or a layout of Go's package time, in UTC.
+	// Format is how a bound is written: one of FormatNames, or a layout of Go's package
+	// time.
 	Format string
+	// Zone is where the layout's times, and stamps without an offset, are. nil: a layout's
+	// are in UTC, and stamps without an offset are no instants.
+	Zone *time.Location
+	// Exclusive is how much earlier a lower bound is sent, for an API that shows what is
+	// later than it (gt) and not what is equal (gte): one tick. 0: it takes gte.
+	Exclusive time.Duration
+	// BeginningText is sent as the lower bound of a reading from the beginning, for an API
+	// that wants one; empty: none is sent.
+	BeginningText string
 	// Order are the query parameters that ask for ascending instants.
 	Order url.Values
 
@@ -59,6 +72,9 @@ type Config struct {
 	// is deleted (present and neither null, false, 0 nor an empty text; empty path:
 	// deletions are not announced so).
 	Records, ID, Instant, Deleted string
+	// InstantElse are the paths that are looked at, in their order, where Instant has
+	// nothing or null.
+	InstantElse []string
 	// EchoFrom is the path at which the API repeats the lower bound that it applied,
 	// EchoOrder those at which it repeats the order, with the prefix that is
 	// expected there, upper and lower case alike. An echo that is absent or differs
@@ -89,6 +105,20 @@ const HashVersion = 1
 func (c *Config) Fingerprint() connector.Fingerprint {
 	return connector.Fingerprint{
 		HashVersion: HashVersion, Include: c.Include, Exclude: c.Exclude, Drop: c.Drop, Mask: c.Mask,
-		ID: c.ID, Instant: c.Instant, Deletions: c.Deleted,
+		ID: c.ID, Instant: pathsText(c.Instant, c.InstantElse), Deletions: c.Deleted,
 	}
+}
+
+// pathsText writes a path as it is, and several as a JSON list.
+func pathsText(first string, more []string) string {
+	if len(more) == 0 {
+		return first
+	}
+	list, _ := json.Marshal(append([]string{first}, more...)) // texts can always be marshalled
+	return string(list)
+}
+
+// main returns the request of readings and, unless they have one of their own, of probes.
+func (c *Config) main() *Request {
+	return &Request{Method: c.Method, Params: c.Params, Clauses: c.Clauses, Headers: c.Headers, Body: c.Body}
 }

@@ -88,21 +88,33 @@ func FuzzAnInstantIsWrittenAndReadBack(f *testing.F) {
 		f.Add(s, true)
 		f.Add(s, false)
 	}
-	formats := []string{"rfc3339", "rfc3339_ms", "rfc3339_us", "unix", "unix_ms", "2006-01-02 15:04"}
+	formats := append(FormatNames(), "2006-01-02 15:04", "2006-01-02 15:04-07:00", "02 Jan 2006 15:04:05.000")
+	zones := []*time.Location{nil, time.UTC, zone(f, "Europe/Paris"), zone(f, "Australia/Lord_Howe"), zone(f, "America/Caracas")}
 	f.Fuzz(func(t *testing.T, text string, number bool) {
-		for _, format := range formats {
-			s := newStamps(format)
+		for i := range len(formats) * len(zones) {
+			config, format := bare(), formats[i/len(zones)]
+			config.Format, config.Zone = format, zones[i%len(zones)]
+			s := config.stamps()
 			at, ok := s.parse([]byte(text), number)
 			if !ok || at < connector.Instant(minInstant)+864e8 || at > connector.Instant(maxInstant)-864e8 {
 				continue // a bound is a day wide at most
 			}
-			low, okLow := s.parse([]byte(s.lower(at)), s.unit > 0)
-			high, okHigh := s.parse([]byte(s.upper(at)), s.unit > 0)
-			if !okLow || !okHigh || low > at || high < at || at.Sub(low) >= time.Minute || high.Sub(at) >= time.Minute {
-				t.Fatalf("%s: %q is %v, its bounds %q and %q", format, text, at, s.lower(at), s.upper(at))
+			_, low, okLow := s.meantBy(s.lower(at))
+			high, _, okHigh := s.meantBy(s.upper(at))
+			if !okLow || !okHigh || low > at || high < at || at.Sub(low) >= 2*time.Hour || high.Sub(at) >= 2*time.Hour {
+				t.Fatalf("%s in %v: %q is %v, its bounds %q and %q", format, config.Zone, text, at, s.lower(at), s.upper(at))
 			}
 		}
 	})
+}
+
+// meantBy is meant for numbers too.
+func (s stamps) meantBy(text string) (earliest, latest connector.Instant, ok bool) {
+	if s.unit > 0 {
+		at, ok := s.parse([]byte(text), true)
+		return at, at, ok
+	}
+	return s.meant(text)
 }
 
 func FuzzRetryAfterIsWithinItsBounds(f *testing.F) {

@@ -38,6 +38,9 @@ type pageDecoder struct {
 	stamps  stamps
 	depth   int
 	deletes bool
+	// elseAt is where the hasher finds the first of the paths that stand in for the
+	// instant's, elses how many there are.
+	elseAt, elses int
 
 	record   *canon.Hasher
 	envelope *canon.Envelope
@@ -81,6 +84,8 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 	if d.deletes {
 		fields = append(fields, c.Deleted)
 	}
+	d.elseAt, d.elses = len(fields), len(c.InstantElse)
+	fields = append(fields, c.InstantElse...)
 	d.record = canon.NewHasher(c.Include, c.Exclude, fields, c.MaxDepth)
 	if len(c.Drop)+len(c.Mask) > 0 {
 		d.record.Edit(c.Drop, c.Mask)
@@ -201,6 +206,9 @@ const maxBadStamp = 100
 
 func (d *pageDecoder) setInstant(r *connector.Record) {
 	value := d.record.Found(foundInstant)
+	for k := 0; k < d.elses && !isThere(value); k++ {
+		value = d.record.Found(d.elseAt + k)
+	}
 	bad := ""
 	switch {
 	case value == nil:
@@ -215,7 +223,7 @@ func (d *pageDecoder) setInstant(r *connector.Record) {
 		}
 		if r.Instant, ok = d.stamps.parse(text, value[0] != '"'); !ok {
 			r.Instant, text = 0, text[:min(len(text), maxBadStamp)]
-			bad = "its instant cannot be read"
+			bad = "its instant cannot be read (cursor.zone is for stamps without an offset)"
 		}
 		d.text = append(d.text, text...)
 	default:
@@ -228,6 +236,8 @@ func (d *pageDecoder) setInstant(r *connector.Record) {
 		r.Bad += ", and " + bad
 	}
 }
+
+func isThere(value []byte) bool { return value != nil && string(value) != "null" }
 
 // setStamps makes the stamps of a page one string and gives each record its piece:
 // one allocation for all. Of a page one stamp at most is kept for long.

@@ -15,7 +15,7 @@ func NewRecordParser(cfg Config) (*RecordParser, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &RecordParser{newPageDecoder(&cfg, newStamps(cfg.Format))}, nil
+	return &RecordParser{newPageDecoder(&cfg, cfg.stamps())}, nil
 }
 
 // Parse reads one record, which the result aliases. Its error says that the value is not

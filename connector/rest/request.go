@@ -2,85 +2,69 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 
 	"tributary/connector"
 )
 
-// address returns the collection's URL with the parameters of every request.
-func (s *Source) address() string {
-	u := s.cfg.Base.JoinPath(s.cfg.Path)
-	params := url.Values{}
-	for name, values := range s.cfg.Params {
-		params[name] = values
+var errLoneID = errors.New("names {id} outside of a list, and a probe has many: use {ids}, or an item of a list with {id}")
+
+// newForm writes the collection's request as far as it does not change. The error says
+// all that is wrong with it.
+func newForm(c *Config) (*form, error) {
+	b := formBuilder{form: &form{}}
+	b.path("path", c.Base, c.Path)
+	b.request("request", c.main())
+	short := func(where, name, template string) {
+		if name != "" {
+			b.param(where, name, template, false, false)
+		}
 	}
-	if s.cfg.SizeParam != "" {
-		params.Set(s.cfg.SizeParam, strconv.Itoa(s.cfg.Size))
-	}
-	u.RawQuery = params.Encode()
-	return u.String()
+	short("page.size_param", c.SizeParam, "{size}")
+	short("probe.param", c.ProbeParam, "{id}")
+	short("cursor.from", c.From, "{from}")
+	short("cursor.to", c.To, "{to}")
+	b.params("order", c.Order, true, false)
+	short("page.param", c.PageParam, "{page}")
+	b.params("page.count_params", c.CountParams, true, true)
+	b.join()
+	return b.form, errors.Join(b.errs...)
 }
 
-// query is a URL under construction.
-type query struct{ strings.Builder }
-
-func (b *query) add(name, value string) {
-	b.addEncoded(url.QueryEscape(name) + "=" + url.QueryEscape(value))
-}
-
-func (b *query) addEncoded(params string) {
-	if params == "" {
-		return
+// values returns what a query gives to its request.
+func (s *Source) values(q connector.Query) *values {
+	v := &values{size: s.cfg.Size, number: s.stamps.unit > 0, join: ","}
+	put := func(p placeholder) { v.has = v.has.with(p) }
+	if s.cfg.Size > 0 {
+		put(valueSize)
 	}
-	if strings.Contains(b.String(), "?") {
-		b.WriteByte('&')
-	} else {
-		b.WriteByte('?')
+	if len(q.IDs) > 0 {
+		v.ids, v.id = q.IDs, q.IDs[0]
+		put(valueID)
+		put(valueIDs)
+		return v
 	}
-	b.WriteString(params)
+	switch {
+	case q.From != connector.Beginning:
+		v.from = s.stamps.lower(q.From)
+		put(valueFrom)
+	case s.cfg.BeginningText != "":
+		v.from = s.cfg.BeginningText
+		put(valueFrom)
+	}
+	if q.To != connector.Forever {
+		v.to = s.stamps.upper(q.To)
+		put(valueTo)
+	}
+	if q.Page > 0 {
+		v.page = q.Page
+		put(valuePage)
+	}
+	return v
 }
 
 // request writes a query as the API wants it.
 func (s *Source) request(ctx context.Context, q connector.Query) (*http.Request, error) {
-	var b query
-	b.WriteString(s.url)
-	for _, id := range q.IDs {
-		b.add(s.cfg.ProbeParam, id)
-	}
-	if len(q.IDs) == 0 {
-		s.addReading(&b, q)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	for name, values := range s.cfg.Headers {
-		req.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	if req.Header.Get("Accept") == "" {
-		req.Header.Set("Accept", "application/json")
-	}
-	// Set by us, so that net/http does not unpack the body before it is counted.
-	req.Header.Set("Accept-Encoding", "gzip")
-	return req, nil
-}
-
-// addReading adds bounds, order and page. Ids are asked for without all of them.
-func (s *Source) addReading(b *query, q connector.Query) {
-	if q.From != connector.Beginning {
-		b.add(s.cfg.From, s.stamps.lower(q.From))
-	}
-	if q.To != connector.Forever && s.cfg.To != "" {
-		b.add(s.cfg.To, s.stamps.upper(q.To))
-	}
-	b.addEncoded(s.order)
-	if q.Page > 0 && s.cfg.PageParam != "" {
-		b.add(s.cfg.PageParam, strconv.Itoa(q.Page))
-	}
-	if q.Count {
-		b.addEncoded(s.count)
-	}
+	return s.form.fill(ctx, s.values(q), q.Count)
 }

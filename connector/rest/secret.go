@@ -39,7 +39,9 @@ func newScrubber(c *Config) scrubber {
 	for _, set := range []map[string][]string{c.Params, c.Headers} {
 		for _, values := range set {
 			for _, v := range values {
-				add(v, minParamSecret)
+				for _, literal := range literals(v) {
+					add(literal, minParamSecret)
+				}
 			}
 		}
 	}
@@ -52,6 +54,21 @@ func newScrubber(c *Config) scrubber {
 		longest = max(longest, len(t))
 	}
 	return scrubber{strings.NewReplacer(pairs...), longest}
+}
+
+// literals returns what a template says by itself; all of it, if it is none.
+func literals(template string) []string {
+	t, err := parseText(template)
+	if err != nil {
+		return []string{template}
+	}
+	var out []string
+	for _, p := range t.pieces {
+		if p.value == 0 {
+			out = append(out, p.literal)
+		}
+	}
+	return out
 }
 
 func (s scrubber) text(t string) string { return s.replace.Replace(t) }

@@ -16,9 +16,7 @@ type Source struct {
 	cfg    Config
 	client *Client
 	name   string // for errors: host and path
-	url    string // with every parameter that does not change
-	order  string // parameters of a reading, encoded
-	count  string // parameters that ask for a count, encoded
+	form   *form
 	http   *http.Client
 	m      *connector.SourceMetrics
 	scrub  scrubber
@@ -43,10 +41,13 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	scrub := newScrubber(&cfg)
 	s := &Source{
 		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth, scrub),
-		scrub: scrub, stamps: newStamps(cfg.Format),
+		scrub: scrub, stamps: cfg.stamps(),
 		body: bodyReader{maxBody: cfg.MaxBody, maxReceived: cfg.MaxCompressed},
 	}
-	s.url, s.order, s.count = s.address(), cfg.Order.Encode(), cfg.CountParams.Encode()
+	var err error
+	if s.form, err = newForm(&s.cfg); err != nil {
+		return nil, err
+	}
 	s.name = s.scrub.text(cfg.Base.Host + " " + cfg.Path)
 	s.pages = newPageDecoder(&s.cfg, s.stamps)
 	s.echo = contract{cfg: &s.cfg, stamps: s.stamps}
@@ -55,7 +56,7 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 
 // Fetch asks for one page, once. See connector.Source for what it returns.
 func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, error) {
-	if len(q.IDs) > 0 && s.cfg.ProbeParam == "" {
+	if len(q.IDs) > 0 && s.cfg.ProbeMax == 0 {
 		return connector.Page{}, errors.New(s.name + ": the collection has no probes")
 	}
 	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
@@ -96,6 +97,9 @@ func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	req, err := s.request(limited, q)
+	if errors.As(err, new(*unfit)) {
+		return a, s.stopped(err)
+	}
 	if err != nil {
 		return a, errors.New(s.name + ": the request cannot be written: " + s.scrub.text(unwrapURL(err).Error()))
 	}

@@ -33,10 +33,8 @@ func (c *Config) Validate() error {
 	bad(c.MaxCompressed < 1 || c.MaxCompressed > maxBodyLimit, "max_compressed is %d bytes: it must be from 1 to %d", c.MaxCompressed, maxBodyLimit)
 	bad(c.MaxDepth < 1 || c.MaxDepth > maxDepthLimit, "max_depth is %d: it must be from 1 to %d", c.MaxDepth, maxDepthLimit)
 
-	bad(c.From == "", "cursor.from is empty: without a lower bound nothing but the first page can be asked for")
-	bad(c.SizeParam != "" && c.Size < 1, "page.size is %d: it must be at least 1", c.Size)
-	bad((c.ProbeParam == "") != (c.ProbeMax == 0) || c.ProbeMax < 0, "probe.param and probe.max stand together: %q, %d", c.ProbeParam, c.ProbeMax)
-	bad(c.SizeParam != "" && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
+	c.validateRequest(bad)
+	bad(c.Size > 0 && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
 	bad(len(c.CountParams) > 0 && c.Total == "", "page.count_params ask for a count, and page.total does not say where it is")
 	if err := checkFormat(c.Format); err != nil {
 		errs = append(errs, err)
@@ -83,32 +81,6 @@ func (c *Config) validateHeaders(bad func(bool, string, ...any)) {
 	}
 }
 
-// validateParams looks for a query parameter that two settings want to set.
-func (c *Config) validateParams(bad func(bool, string, ...any)) {
-	by := map[string]string{}
-	take := func(name, what string) {
-		if name == "" {
-			return
-		}
-		bad(by[name] != "", "query parameter %q is set by %s and by %s", name, by[name], what)
-		by[name] = what
-	}
-	take(c.From, "cursor.from")
-	take(c.To, "cursor.to")
-	take(c.SizeParam, "page.size_param")
-	take(c.PageParam, "page.param")
-	take(c.ProbeParam, "probe.param")
-	for _, set := range []struct {
-		what   string
-		params url.Values
-	}{{"request.params", c.Params}, {"order", c.Order}, {"page.count_params", c.CountParams}} {
-		for name := range set.params {
-			bad(name == "", "%s has a parameter without a name", set.what)
-			take(name, set.what)
-		}
-	}
-}
-
 func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 	path := func(what, p string) {
 		if p != "" {
@@ -121,6 +93,10 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 	path("records", c.Records)
 	path("id", c.ID)
 	path("cursor.field", c.Instant)
+	for _, p := range c.InstantElse {
+		bad(p == "", "cursor.field has an empty path")
+		path("cursor.field", p)
+	}
 	path("deletions.field", c.Deleted)
 	path("page.next", c.Next)
 	path("page.total", c.Total)

@@ -1,0 +1,63 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// validateRequest checks the texts of the request, and that what they name is there to
+// be written in.
+func (c *Config) validateRequest(bad func(bool, string, ...any)) {
+	if c.Base == nil {
+		return
+	}
+	f, err := newForm(c)
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			bad(true, "%w", e)
+		}
+		return
+	}
+	method := c.main().method()
+	bad(method != http.MethodGet && method != http.MethodPost, "request.method is %q: it is GET or POST", c.Method)
+	bad(c.Body != nil && method != http.MethodPost, "request.body is sent by POST alone: set request.method")
+	bad(!f.needs.has(valueFrom), "cursor.from is empty, and no text of the request names {from}: without a lower bound nothing but the first page can be asked for")
+	bad(c.SizeParam != "" && c.Size < 1, "page.size is %d: it must be at least 1", c.Size)
+	bad(c.SizeParam == "" && f.needs.has(valueSize) && c.Size < 1, "page.size is missing: the request names {size}")
+	asks := f.needs&probeValues != 0
+	bad(asks && c.ProbeMax < 1, "probe.max is missing: the request names {id} or {ids}")
+	bad(!asks && c.ProbeMax != 0, "probe.max is %d, and nothing asks for ids: set probe.param, or name {id} or {ids} in the request", c.ProbeMax)
+	bad(f.needs.has(valueOffset), "request names {offset}, and nothing gives it")
+	bad(f.needs.has(valueToken), "request names {token}, and nothing gives it")
+	bad(f.needs.has(valueParent), "request names {parent}, and nothing gives it")
+	bad(c.Exclusive < 0, "cursor.operator sends the lower bound %v later", -c.Exclusive)
+}
+
+// validateParams looks for a query parameter that two settings want to set.
+func (c *Config) validateParams(bad func(bool, string, ...any)) {
+	by := map[string]string{}
+	take := func(name, what string) {
+		if name == "" {
+			return
+		}
+		bad(by[name] != "", "query parameter %q is set by %s and by %s", name, by[name], what)
+		by[name] = what
+	}
+	take(c.From, "cursor.from")
+	take(c.To, "cursor.to")
+	take(c.SizeParam, "page.size_param")
+	take(c.PageParam, "page.param")
+	take(c.ProbeParam, "probe.param")
+	for _, set := range []struct {
+		what   string
+		params url.Values
+	}{{"request.params", c.Params}, {"order", c.Order}, {"page.count_params", c.CountParams}} {
+		for _, name := range sorted(set.params) {
+			bad(name == "", "%s has a parameter without a name", set.what)
+			take(name, set.what)
+		}
+	}
+	for _, name := range sorted(c.Clauses) {
+		take(name, "request.params")
+	}
+}
