@@ -60,6 +60,8 @@ type Metrics struct {
 	restoreSeconds     *prometheus.GaugeVec
 	restored           *prometheus.CounterVec
 	laneReady          *prometheus.GaugeVec
+
+	oauth oauthMetrics
 }
 
 // durations of requests and transactions, in seconds; native histograms beside them.
@@ -122,6 +124,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		restoreSeconds:     gauge("lane_restore_seconds", "How long the last acquire took.", "lane"),
 		restored:           counter("lane_restored_records_total", "Records of the offsets topic read at acquires.", "lane"),
 		laneReady:          gauge("lane_acquired", "1 while the lane is owned and ready.", "lane"),
+
+		oauth: oauthMetrics{
+			expiry:    gauge("oauth_token_expiry_timestamp_seconds", "When the source's access token ends; 0 where that is not known.", "source"),
+			reauth:    gauge("oauth_reauth_required", "1 while a person has to log in before the source can be read.", "source"),
+			refreshes: counter("oauth_refreshes_total", "Requests to the source's token endpoint by outcome.", "source", "outcome"),
+			window:    histogram("oauth_commit_seconds", "Time from the answer of the token endpoint to its commit.", durationBuckets, "source"),
+		},
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	kindState  = "state"
 	kindEntry  = "entry"
 	kindDoubt  = "doubt"
+	kindAuth   = "auth"
 )
 
 // Name is a collection of a source.
@@ -109,7 +110,7 @@ func parseKey(k []byte) (kind string, rest []string, err error) {
 	if parts[0] != version {
 		return "", nil, fmt.Errorf("key %.80q has version %q, this program knows %q: use the program that wrote it, or a newer one", k, parts[0], version)
 	}
-	want := map[string]int{kindLayout: 2, kindClaim: 2, kindState: 4, kindEntry: 5, kindDoubt: 5}[parts[1]]
+	want := map[string]int{kindLayout: 2, kindClaim: 2, kindAuth: 3, kindState: 4, kindEntry: 5, kindDoubt: 5}[parts[1]]
 	if want == 0 {
 		return "", nil, fmt.Errorf("key %.80q is of a kind that this program does not know: use the program that wrote it, or a newer one", k)
 	}

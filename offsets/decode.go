@@ -9,7 +9,7 @@ import (
 // Said is what one record of the offsets topic says, taken by itself and not folded
 // into a Table.
 type Said struct {
-	// Name is the collection that it is about; empty in what is about the lane.
+	// Name is the collection that it is about; empty in what is about the lane or a source.
 	Name Name
 	// State is set by a state record that is there.
 	State *State
@@ -17,7 +17,7 @@ type Said struct {
 	ID    string
 	Entry connector.Entry
 	// IsEntry, IsDoubt and IsState say of which kind the record is; none of them: it is
-	// about the lane.
+	// about the lane, or about a source's token.
 	IsEntry, IsDoubt, IsState bool
 	// Forgotten says that the record has a null value.
 	Forgotten bool
@@ -65,6 +65,10 @@ func decode(key, value []byte) (s Said, err error) {
 		s.IsDoubt = true
 		if value != nil {
 			_, err = decodeDoubt(value)
+		}
+	case kindAuth:
+		if value != nil {
+			_, err = decodeAuth(value)
 		}
 	}
 	return s, err

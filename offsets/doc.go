@@ -18,16 +18,21 @@
 //	["v1","state",SOURCE,COLLECTION]         what a collection is resumed from
 //	["v1","entry",SOURCE,COLLECTION,ID]      ledger: one record's version, or mark
 //	["v1","doubt",SOURCE,COLLECTION,ID]      what a reading says against an entry
+//	["v1","auth",SOURCE]                     a source's OAuth2 token, sealed
 //
 // A lane is a partition. A source lies on lane FNV-1a-64(name) mod lanes.
 //
-// Values of layout, claim, state and doubt are JSON objects with "v":1. Instants are
+// Values of layout, claim, state, doubt and auth are JSON objects with "v":1. Instants are
 // RFC 3339 in UTC with six digits of fraction, or "beginning"; durations are Go's.
 //
 //	layout  {"v":1,"lanes":4,"hash":"fnv1a-64"}
 //	claim   {"v":1,"instance":"host","run":"9f86d081884c7d65","at":INSTANT,
 //	         "visit":false,"released":false}
 //	doubt   {"v":1,"since":INSTANT,"at":INSTANT,"absent":false,"twice":false}
+//	auth    {"v":1,"sealed":{"key":"k1","text":BASE64},"expiry":INSTANT,
+//	         "number":7,"instance":"host","run":"9f86d081884c7d65",
+//	         "written":INSTANT,"intent":{"lasts":"15s","instance":"host",
+//	         "run":"9f86d081884c7d65","ended":false}}
 //	state   {"v":1,"cursor":TEXT,"cursor_at":INSTANT,"trailing":INSTANT,
 //	         "lookback":"5m0s","floor":INSTANT,"prints":[{"number":1,
 //	         "hash_version":1,"exclude":[...],"id":"id","instant":"updated_at",
@@ -36,6 +41,28 @@
 //
 // A state may also have "partial":COMMAND: a command is in the middle of changing
 // everything, and nobody goes on from it before that command has been run to its end.
+//
+// # What is sealed
+//
+// The text of an auth record is 12 bytes of random nonce, then AES-256-GCM of
+//
+//	{"access":TEXT,"refresh":TEXT,"life":"2h0m0s","seed":HEX}
+//
+// and its tag of 16 bytes. The additional data is the JSON array
+//
+//	["v1","sealed",KEY,"auth",TOPIC,SOURCE]
+//
+// with the name of the key, of the offsets topic and of the source: a record copied to
+// another place opens nothing there. seed is HMAC-SHA256 of the configured refresh token
+// that this one took the place of, keyed by "tributary seed of SOURCE": it lies within, so
+// that nobody can try seeds against it.
+//
+// expiry is when the access token ends, "beginning" if that is not known; number counts
+// the tokens that were received; written is the clock of who wrote. intent is there while
+// the refresh token may be on its way to the token endpoint, for as long as it lasts, and
+// with ended, when nobody knows what came of it.
+//
+// # Entries
 //
 // The value of an entry is 28 bytes, numbers big-endian:
 //

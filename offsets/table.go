@@ -23,8 +23,10 @@ type Collection struct {
 // Table is a lane: the fold of one partition of the offsets topic.
 type Table struct {
 	Collections map[Name]*Collection
-	Claim       *Claim
-	Layout      *Layout
+	// Auths are the OAuth2 tokens, by source.
+	Auths  map[string]*Auth
+	Claim  *Claim
+	Layout *Layout
 	// Records counts those that were folded in.
 	Records int
 
@@ -35,7 +37,7 @@ type Table struct {
 }
 
 // NewTable returns an empty lane.
-func NewTable() *Table { return &Table{Collections: map[Name]*Collection{}} }
+func NewTable() *Table { return &Table{Collections: map[Name]*Collection{}, Auths: map[string]*Auth{}} }
 
 // Collection returns what the lane holds of name, empty if it was never committed.
 func (t *Table) Collection(name Name) *Collection {
@@ -73,6 +75,8 @@ func (t *Table) apply(key, value []byte) error {
 	switch kind {
 	case kindLayout, kindClaim:
 		return t.applyLane(kind, value)
+	case kindAuth:
+		return t.applyAuth(rest[0], value)
 	}
 	c := t.Collection(Name{rest[0], rest[1]})
 	switch kind {

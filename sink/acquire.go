@@ -123,7 +123,8 @@ func (l *Lane) checkLayout(ctx context.Context) error {
 }
 
 // look reads what is stable without fencing anybody, and waits for whoever must not be
-// fenced yet: another name's young claim, and a visitor that is still at work.
+// fenced yet: another name's young claim, a visitor that is still at work, and a process
+// that may be about to receive a token.
 func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 	var seen time.Time // when the present claim was first read, or its visit last wrote
 	var claim offsets.Claim
@@ -131,6 +132,13 @@ func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 	for {
 		if err := l.readTo(ctx, tail, func() int64 { return tail.Stable }); err != nil {
 			return err
+		}
+		if source, waits := l.awaitsAnswer(time.Now()); waits {
+			l.log.Info("waiting: another process may be about to get a new token", "source", source, "run", l.table.Auths[source].Intent.Run)
+			if err := l.readTo(ctx, tail, beyond(tail), time.Second); err != nil {
+				return err
+			}
+			continue
 		}
 		c := l.table.Claim
 		if c == nil || c.Run == l.cfg.Run {
@@ -151,11 +159,16 @@ func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 			return nil
 		}
 		l.log.Info("waiting: another instance has just claimed the lane", "instance", c.Instance, "run", c.Run, "visit", c.Visit)
-		more := tail.Next + 1
-		if err := l.readTo(ctx, tail, func() int64 { return more }, time.Second); err != nil {
+		if err := l.readTo(ctx, tail, beyond(tail), time.Second); err != nil {
 			return err
 		}
 	}
+}
+
+// beyond is a target that is reached by whatever is written next.
+func beyond(tail *offsets.Tail) func() int64 {
+	more := tail.Next + 1
+	return func() int64 { return more }
 }
 
 // mustWait says whether a claim that is not ours has to be waited out. seen is for how

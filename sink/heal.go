@@ -235,6 +235,11 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 			return false, err
 		}
 	}
+	// A token stands alone in its transaction, so that nothing tells elsewhere. To have it
+	// again does no harm, whatever became of it: it was received.
+	if len(held.Auths) > 0 && len(held.Collections) == 0 {
+		return true, nil
+	}
 	// A batch number is used again after an abort. Where something of the epochs of what
 	// hangs was seen, it is of this try (KIP-890: each transaction has an epoch).
 	if same != (fate{}) {

@@ -40,16 +40,19 @@ type Lane struct {
 	used, usedBefore int64
 	hung             *hangs
 	breaks           breaks
+	seen             sightings
 
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging
+	urgent  []*staged          // what is committed before that, each alone
 	writers map[string]*Writer // by topic
 	limits  map[string]int32   // bytes of a batch, by topic
 	whole   map[string]error   // nil for a topic in which nothing hangs, else why it cannot be written
 	wake    chan struct{}
 	closing bool
-	tried   bool  // the last transaction was of a quarantined collection: the queue is next
-	err     error // once the lane is spent
+	tried   bool          // the last transaction was of a quarantined collection: the queue is next
+	err     error         // once the lane is spent
+	spent   chan struct{} // closed then
 }
 
 // How large a transaction grows under load.
@@ -63,6 +66,7 @@ func newLane(cfg Config, number int32, suspects *suspects) *Lane {
 	return &Lane{
 		Number: number, cfg: cfg, log: cfg.Log.With("lane", number), m: cfg.Metrics.Lane(name), suspects: suspects,
 		writers: map[string]*Writer{}, limits: map[string]int32{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
+		seen: sightings{}, spent: make(chan struct{}),
 	}
 }
 
@@ -124,6 +128,8 @@ func (l *Lane) next() (batches []*staged, alone *Writer, done bool) {
 	l.mu.Lock()
 	w, wait := l.due(time.Now())
 	switch {
+	case len(l.urgent) > 0:
+		batches, l.urgent = l.urgent[:1:1], l.urgent[1:]
 	case w != nil && (len(l.queue) == 0 || !l.tried):
 		batches, alone, l.tried = w.held, w, true
 	case len(l.queue) > 0:
@@ -185,6 +191,10 @@ func (l *Lane) settle(batches []*staged, alone *Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range batches {
+		if s.w == nil {
+			s.done()
+			continue
+		}
 		s.w.committed(s, now)
 	}
 	if alone != nil {
@@ -200,6 +210,7 @@ func (l *Lane) spend(err error) {
 		return
 	}
 	l.err = err
+	close(l.spent)
 	for _, w := range l.writers {
 		w.broadcast()
 	}

@@ -23,10 +23,11 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 	var hung hangs
 	var said complaint
 	var before *offsets.Claim
+	seen := sightings{}
 	owned := false
 	for failures := 0; ; {
 		l := newLane(cfg, number, &known)
-		l.before, l.hung = before, &hung
+		l.before, l.hung, l.seen = before, &hung, seen
 		err := ping(ctx, cfg.Kafka)
 		if err == nil {
 			err = l.acquire(ctx, owned)

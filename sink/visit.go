@@ -27,9 +27,10 @@ func Visit(ctx context.Context, cfg Config, number int32, use func(context.Conte
 	}
 	var l *Lane
 	var hung hangs
+	seen := sightings{}
 	for try := 1; ; try++ {
 		l = newLane(cfg, number, &suspects{})
-		l.visit, l.hung = true, &hung
+		l.visit, l.hung, l.seen = true, &hung, seen
 		err := l.acquire(ctx, false)
 		if err == nil {
 			break

@@ -36,7 +36,8 @@ var _ connector.Committer = (*Writer)(nil)
 
 // staged is a batch as records.
 type staged struct {
-	w       *Writer
+	w       *Writer // nil for what belongs to no collection
+	done    func()  // of such: called when it is committed, under the lane's mutex
 	records []*kgo.Record
 	bytes   int
 	// upserted holds the instants of the upserts.

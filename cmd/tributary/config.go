@@ -11,6 +11,8 @@ import (
 
 	"tributary/connector"
 	"tributary/connector/rest"
+	"tributary/connector/rest/oauth"
+	"tributary/offsets"
 )
 
 // Config is a deployment as its file describes it, with presets laid under it,
@@ -22,7 +24,9 @@ type Config struct {
 	Kafka           KafkaConfig
 	Offsets         OffsetsConfig
 	Topics          TopicsConfig
-	Log             LogConfig
+	// Seal holds the keys by which tokens are sealed; nil without any.
+	Seal *offsets.Ring
+	Log  LogConfig
 	// Listen is the address of metrics and health.
 	Listen  string
 	Sources []SourceConfig
@@ -55,10 +59,12 @@ type LogConfig struct {
 type SourceConfig struct {
 	Name string
 	// Preset is the preset's name, "" without one.
-	Preset      string
-	URL         string
-	TLS         TLSConfig
-	Budget      rest.Budget
+	Preset string
+	URL    string
+	TLS    TLSConfig
+	Budget rest.Budget
+	// OAuth says how the source's token is got; nil for other credentials.
+	OAuth       *oauth.Config
 	Collections []CollectionConfig
 }
 

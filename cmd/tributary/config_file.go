@@ -14,6 +14,8 @@ type fileDecoder struct {
 	parsed  map[string]*node // presets by name, nil for one that cannot be used
 	cfg     Config
 	topics  topicNames
+	// badSeal says that what is wrong with the keys of `seal` was reported.
+	badSeal bool
 }
 
 // file decodes the top level. The defaults come first, and what depends on what the
@@ -31,9 +33,14 @@ func (f *fileDecoder) file(root *node) {
 		"kafka":    func(n *node) { c.Kafka = f.kafka(n) },
 		"offsets":  func(n *node) { f.offsets(n, &c.Offsets) },
 		"topics":   func(n *node) { f.topicsConfig(n, &c.Topics) },
-		"log":      func(n *node) { f.log(n, &c.Log) },
-		"listen":   func(n *node) { c.Listen = f.listen(n) },
-		"sources":  func(n *node) { sources = n },
+		"seal": func(n *node) {
+			before := len(f.problems)
+			c.Seal = f.seal(n)
+			f.badSeal = len(f.problems) > before
+		},
+		"log":     func(n *node) { f.log(n, &c.Log) },
+		"listen":  func(n *node) { c.Listen = f.listen(n) },
+		"sources": func(n *node) { sources = n },
 	})
 	if root.kind != mapNode {
 		return

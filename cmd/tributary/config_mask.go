@@ -128,7 +128,7 @@ func blankFor(r rune) string {
 
 // secretKey finds keys after which a credential may stand: by their sound, because a
 // key that is mistyped is still followed by the secret.
-var secretKey = regexp.MustCompile(`(?i)["']?([\w.-]*(?:pass|pwd|secret|token|bearer|credential|authorization|api[-_]?key|access[-_]?key|cookie)[\w.-]*|auth|value|basic)["']?\s*:(?:\s+|$)`)
+var secretKey = regexp.MustCompile(`(?i)["']?([\w.-]*(?:pass|pwd|secret|token|bearer|credential|authorization|api[-_]?key|access[-_]?key|cookie)[\w.-]*|auth|value|basic|key)["']?\s*:(?:\s+|$)`)
 
 // reference is a value that is safe to show: nothing but references, no defaults.
 var (

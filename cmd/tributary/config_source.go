@@ -134,6 +134,9 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	if t := whole.get("tls"); t != nil && a.base != nil && a.base.Scheme != "https" {
 		f.fail(t, "has no meaning for a url that is not https")
 	}
+	if a.auth != nil && a.auth.OAuth != nil {
+		a.auth.OAuth.Source, s.OAuth = s.Name, a.auth.OAuth
+	}
 	a.name, a.broken = s.Name, len(f.problems) > before
 	return a
 }
@@ -184,11 +187,12 @@ func (f *fileDecoder) auth(n *node) *rest.Auth {
 				f.require(n, "username")
 			}
 		},
+		"oauth2": func(n *node) { a.OAuth = f.oauth2(n) },
 	})
 	if n.kind != mapNode {
 		f.keepSecret(n)
 	} else if len(n.fields) != 1 {
-		f.fail(n, `wants one of "bearer", "header" and "basic"`)
+		f.fail(n, `wants one of "bearer", "header", "basic" and "oauth2"`)
 	}
 	return a
 }

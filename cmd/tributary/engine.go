@@ -24,6 +24,8 @@ import (
 //	                                              │         ▲
 //	                                              ▼         │ Stage, Flush
 //	         for each collection of the lane ─ connector.Reader ─ rest.Source ─► the API
+//	                                              ▲                    ▲
+//	         for each source of the lane ─ oauth.Keeper: its token ────┘
 //
 // Whatever fails about a lane ends its readers and acquires it again; whatever fails
 // about a collection stops that collection.
@@ -39,6 +41,7 @@ type engine struct {
 
 	run         string
 	clients     map[string]*rest.Client
+	keepers     map[string]*keeper // by source, of those that have one
 	collections []*collection
 	health      *health
 }
@@ -62,14 +65,18 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 	rand.Read(number[:]) // never fails
 	e := &engine{
 		cfg: cfg, kafka: kafka, log: log, metrics: metrics, version: version, run: hex.EncodeToString(number[:]),
-		clients: map[string]*rest.Client{}, health: &health{ready: map[int32]bool{}},
+		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, health: &health{ready: map[int32]bool{}},
 	}
 	for _, s := range cfg.Sources {
 		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())
 		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
 		e.health.ready[lane] = false
 		source := metrics.Source(s.Name)
+		if s.OAuth != nil {
+			e.keepers[s.Name] = newKeeper(s, e.run, log, metrics)
+		}
 		for _, c := range s.Collections {
+			c.Rest.Auth = e.keepers[s.Name].auth(c.Rest.Auth)
 			e.collections = append(e.collections, &collection{
 				CollectionConfig: c, lane: lane, source: source,
 				log: log.With("source", s.Name, "collection", c.Settings.Collection),
@@ -100,6 +107,7 @@ func (e *engine) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	e.rescue()
 	return failed
 }
 
@@ -121,6 +129,11 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := e.keep(ctx, lane); err != nil {
+			cancel(err)
+		}
+	})
 	opening := make(chan struct{}, 8) // each asks Kafka a few times about its topic
 	for _, c := range e.collections {
 		if c.lane != lane.Number {

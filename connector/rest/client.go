@@ -80,7 +80,11 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", s.agent)
 	}
-	if s.auth != nil {
+	switch {
+	case s.auth == nil:
+	case s.auth.OAuth != nil:
+		return s.auth.Tokens.Send(req, s.traced)
+	default:
 		s.auth.apply(req)
 	}
 	return s.traced(req)
@@ -109,6 +113,9 @@ func (a *Auth) header() string {
 func (a *Auth) secrets() []string {
 	if a == nil {
 		return nil
+	}
+	if a.OAuth != nil {
+		return []string{a.OAuth.ClientSecret, a.OAuth.Seed}
 	}
 	s := []string{a.Bearer, a.Header, a.Password}
 	if a.Password == "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tributary/connector"
+	"tributary/connector/rest/oauth"
 )
 
 // Config says how one collection of one API is asked for. All paths into JSON are
@@ -91,11 +92,24 @@ type Config struct {
 	Drop, Mask []string
 }
 
-// Auth is a credential that does not change: exactly one of its kinds is set.
+// Auth is a credential: exactly one of its kinds is set.
 type Auth struct {
+	// OAuth says how a token is got, and Tokens puts it on requests: who runs the source
+	// makes it from OAuth.
+	OAuth              *oauth.Config
+	Tokens             Tokens
 	Bearer             string
 	HeaderName, Header string
 	Username, Password string
+}
+
+// Tokens puts a credential that changes on requests. It is safe for concurrent use.
+type Tokens interface {
+	// Send sends a request with the credential, once more with a new one where the API
+	// refuses it. Its error may be a *connector.RetryError.
+	Send(req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error)
+	// Secrets returns the credentials of now and the last ones, which must not be shown.
+	Secrets() []string
 }
 
 // HashVersion numbers the canonical form and the digest of a record.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"html"
 	"net/url"
@@ -20,19 +21,12 @@ const (
 type scrubber struct {
 	replace *strings.Replacer
 	longest int
+	live    func() []string // secrets that change; nil for none
 }
 
 func newScrubber(c *Config) scrubber {
 	var texts []string
-	add := func(s string, least int) {
-		if len(s) < least {
-			return
-		}
-		quoted, _ := json.Marshal(s) // a string can always be marshalled
-		query := url.QueryEscape(s)
-		texts = append(texts, s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
-			html.EscapeString(s), string(quoted[1:len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`))
-	}
+	add := func(s string, least int) { texts = append(texts, forms(s, least)...) }
 	for _, s := range c.Auth.secrets() {
 		add(s, minSecret)
 	}
@@ -45,6 +39,26 @@ func newScrubber(c *Config) scrubber {
 			}
 		}
 	}
+	s := hiding(texts)
+	if c.Auth != nil && c.Auth.Tokens != nil {
+		s.live = c.Auth.Tokens.Secrets
+	}
+	return s
+}
+
+// forms are the ways in which a secret of at least that many bytes may be written.
+func forms(s string, least int) []string {
+	if len(s) < least {
+		return nil
+	}
+	quoted, _ := json.Marshal(s) // a string can always be marshalled
+	query := url.QueryEscape(s)
+	return []string{s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
+		html.EscapeString(s), string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`),
+		base64.StdEncoding.EncodeToString([]byte(s))}
+}
+
+func hiding(texts []string) scrubber {
 	// The replacer takes the first that fits: the longest.
 	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
@@ -53,7 +67,7 @@ func newScrubber(c *Config) scrubber {
 		pairs = append(pairs, t, "[hidden]")
 		longest = max(longest, len(t))
 	}
-	return scrubber{strings.NewReplacer(pairs...), longest}
+	return scrubber{replace: strings.NewReplacer(pairs...), longest: longest}
 }
 
 // literals returns what a template says by itself; all of it, if it is none.
@@ -71,7 +85,19 @@ func literals(template string) []string {
 	return out
 }
 
-func (s scrubber) text(t string) string { return s.replace.Replace(t) }
+// now returns a scrubber of the secrets of now.
+func (s scrubber) now() scrubber {
+	if s.live == nil {
+		return s
+	}
+	var texts []string
+	for _, secret := range s.live() {
+		texts = append(texts, forms(secret, minSecret)...)
+	}
+	return hiding(texts)
+}
+
+func (s scrubber) text(t string) string { return s.replace.Replace(s.now().replace.Replace(t)) }
 
 // excerpt makes a text of others fit for one line of a log: without secrets, control
 // characters and runs of space, at most limit characters. Where cut is true the
@@ -79,7 +105,7 @@ func (s scrubber) text(t string) string { return s.replace.Replace(t) }
 func (s scrubber) excerpt(t string, cut bool, limit int) string {
 	t = s.text(strings.ToValidUTF8(t, "\uFFFD"))
 	if cut {
-		t = t[:max(0, len(t)-s.longest)]
+		t = t[:max(0, len(t)-max(s.longest, s.now().longest))]
 	}
 	t = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(t, ""), blank), " ")
 	n := 0

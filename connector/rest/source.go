@@ -38,6 +38,9 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	if client == nil || m == nil {
 		return nil, errors.New("rest: a source needs a client and metrics")
 	}
+	if cfg.Auth != nil && cfg.Auth.OAuth != nil && cfg.Auth.Tokens == nil {
+		return nil, errors.New("rest: nothing gets tokens for auth.oauth2")
+	}
 	scrub := newScrubber(&cfg)
 	s := &Source{
 		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth, scrub),

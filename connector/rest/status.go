@@ -44,7 +44,10 @@ func (s *Source) unanswered(caller, limited context.Context, err error) error {
 	text := s.scrub.excerpt(trouble(cause, s.cfg.Base.Host), false, maxExcerpt)
 	var timeout net.Error
 	var dns *net.DNSError
+	var again *connector.RetryError
 	switch {
+	case errors.As(cause, &again): // there is no credential to send
+		return &connector.RetryError{Reason: again.Reason, After: again.After, Err: errors.New(s.name + ": " + s.scrub.text(again.Error()))}
 	case errors.Is(cause, errOrigin):
 		return retry(connector.RetryRefused, "%s", s.scrub.text(cause.Error()))
 	case limited.Err() != nil:

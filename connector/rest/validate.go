@@ -115,6 +115,9 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 
 // validate never quotes a credential.
 func (a *Auth) validate() error {
+	if a.OAuth != nil {
+		return nil // checked where it is decoded
+	}
 	kinds := 0
 	for _, set := range []bool{a.Bearer != "", a.HeaderName != "" || a.Header != "", a.Username != "" || a.Password != ""} {
 		if set {

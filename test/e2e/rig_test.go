@@ -36,6 +36,7 @@ type rig struct {
 type config struct {
 	group, instance        string
 	kafka, offsets, topics string
+	seal                   string // empty: no key
 	sources                []source
 }
 
@@ -87,6 +88,9 @@ func (r *rig) set(key, value string) { r.config.sources[0].settings[key] = value
 
 func (c config) yaml(listen string) string {
 	var b strings.Builder
+	if c.seal != "" {
+		fmt.Fprintf(&b, "seal: %s\n", c.seal)
+	}
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
 	for _, s := range c.sources {

@@ -17,6 +17,8 @@ type Config struct {
 	Seed uint64
 	// Token, if not empty, is the bearer token that requests must carry.
 	Token string
+	// Authorize, if not nil, says of each request's bearer token whether it is good now.
+	Authorize func(token string) bool
 	// StringIDs gives records ids like "person-17"; else they are numbers from
 	// FirstID (1 if 0).
 	StringIDs bool

@@ -22,7 +22,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, f, h)
 		return
 	}
-	if a.cfg.Token != "" && r.Header.Get("Authorization") != "Bearer "+a.cfg.Token {
+	if !a.authorized(r.Header.Get("Authorization")) {
 		fail(w, http.StatusUnauthorized, `{"error":"No Bearer Token attached or the token is not valid"}`)
 		return
 	}
@@ -40,6 +40,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.serveList(w, r, collection, f, delay/2)
+}
+
+func (a *API) authorized(header string) bool {
+	token, bearer := strings.CutPrefix(header, "Bearer ")
+	if a.cfg.Authorize != nil {
+		return bearer && a.cfg.Authorize(token)
+	}
+	return a.cfg.Token == "" || bearer && token == a.cfg.Token
 }
 
 // route parts a path into collection and id.

@@ -1,0 +1,106 @@
+package oauth
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+// Send sends a request with the access token. Where the API does not take it (401), it
+// gets another one and sends the request once more, and leaves it at the answer to that:
+// a token that was got for this reason and is not taken either is not exchanged again.
+func (k *Keeper) Send(req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	token, err := k.Token(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := send(bearing(req, token))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusUnauthorized {
+		k.accepted(token)
+		return resp, nil
+	}
+	fresh := k.replace(req.Context(), token)
+	again := bearing(req, fresh)
+	if fresh == "" || !rewind(req, again) {
+		return resp, nil
+	}
+	io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
+	resp.Body.Close()
+	resp, err = send(again)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		k.reject(fresh)
+	} else if err == nil {
+		k.accepted(fresh)
+	}
+	return resp, err
+}
+
+func bearing(req *http.Request, token string) *http.Request {
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+token)
+	return out
+}
+
+// rewind gives the second request the body of the first, if it can be had again.
+func rewind(req, again *http.Request) bool {
+	if req.Body == nil || req.Body == http.NoBody {
+		return true
+	}
+	if req.GetBody == nil {
+		return false
+	}
+	body, err := req.GetBody()
+	again.Body = body
+	return err == nil
+}
+
+// replace returns another access token than this one, "" if there is none to be had now.
+func (k *Keeper) replace(ctx context.Context, token string) string {
+	k.mu.Lock()
+	attempts := k.attempts
+	if k.state.Access == token && k.rejected != token {
+		k.wanted = token
+		select {
+		case k.kick <- struct{}{}:
+		default:
+		}
+	}
+	for {
+		access, changed := k.state.Access, k.changed
+		waits := k.wanted == token && k.stuck == nil && k.attempts == attempts
+		k.mu.Unlock()
+		switch {
+		case access != token:
+			return access
+		case !waits:
+			return ""
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ""
+		}
+		k.mu.Lock()
+	}
+}
+
+// reject notes that the API does not take a token that was got because it did not take
+// the one before.
+func (k *Keeper) reject(token string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.forRefusal == token {
+		k.rejected = token
+	}
+}
+
+func (k *Keeper) accepted(token string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.forRefusal == token {
+		k.forRefusal, k.rejected = "", ""
+	}
+}

@@ -1,0 +1,67 @@
+//go:build unix
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tributary/test/hostile"
+	"tributary/test/tokenserver"
+)
+
+const sealKey = "6c0f8f5e4d3c2b1a09f8e7d6c5b4a3928170695847362514a3b2c1d0e9f80716"
+
+// newOAuthRig is a rig whose API wants the access tokens of a token server, and whose
+// source has a refresh token.
+func newOAuthRig(t *testing.T, cfg tokenserver.Config, api hostile.Config) (*rig, *tokenserver.Listener) {
+	t.Helper()
+	tokens, err := tokenserver.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tokens.Close() })
+	api.Authorize = tokens.Server.Valid
+	r := newRig(t, api)
+	r.config.seal = fmt.Sprintf("{keys: [{id: k1, key: %q}]}", sealKey)
+	r.config.sources[0].auth = oauthConfig(tokens, "refresh_token: "+quoted(tokens.Server.Seed()))
+	return r, tokens
+}
+
+func oauthConfig(tokens *tokenserver.Listener, more ...string) string {
+	return fmt.Sprintf("{oauth2: {flow: refresh_token, token_url: %q, client_id: client, client_secret: client-secret-of-the-test, %s}}",
+		tokens.URL+"/token", strings.Join(more, ", "))
+}
+
+func quoted(s string) string { return fmt.Sprintf("%q", s) }
+
+func TestASourceWithARotatingTokenIsReadOverManyOfThem(t *testing.T) {
+	t.Parallel()
+	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 2 * time.Second, Revoke: true}, hostile.Config{Collections: []string{"people", "accounts"}})
+	r.api.Insert("people", 200)
+	p := r.run()
+	r.write(50, 8*time.Second, 71)
+	r.api.Quiesce()
+	r.converge(r.oracle("people", "accounts"), 20*time.Second)
+	r.right("people", "accounts")
+	if err := tokens.Server.Kept(); err != nil {
+		t.Error(err)
+	}
+	fired := tokens.Server.Fired()
+	if fired["refreshed"] < 4 || fired["reused"]+fired["graced"] > 0 {
+		t.Errorf("the token server saw %v", fired)
+	}
+	t.Logf("%v; commit took %.1f ms on the average", fired,
+		1000*p.metric("tributary_oauth_commit_seconds_sum")/p.metric("tributary_oauth_commit_seconds_count"))
+	p.stop()
+	// What comes next goes on with the token that is kept: the seed is spent.
+	p = r.run("--until-caught-up")
+	if code := p.wait(20 * time.Second); code != 0 {
+		t.Errorf("ended with code %d", code)
+	}
+	if err := tokens.Server.Kept(); err != nil {
+		t.Error(err)
+	}
+}
