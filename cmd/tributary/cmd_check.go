@@ -10,20 +10,27 @@ import (
 
 func newCheckCmd(a *app) *cobra.Command {
 	var path string
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "check [COLLECTION...]",
 		Short: "Ask Kafka and the APIs whether run would work",
 		Long: `Check asks what validate cannot know: whether the brokers answer and let us in, whether
 topics are there and made right, whether transactions work, and whether each API honours
-the bound and the order that it is asked for. It reads two pages of each collection.
+what the reading relies on: an inclusive bound as fine as it is written, ascending order,
+unique ids, pages that do not overlap, totals that are right. Of each collection it reads
+a dozen pages, at most 24, within the source's budget, and after --wait looks once more at
+what is recent, which shows records that are listed late. Each finding says what it means
+for what is published, and what to set.
 
 It publishes nothing: its one transaction has an id of its own, GROUP.offsets-check, and
 is aborted. It fences nobody, so the connector may be running. It ends with 4 when
-something was found that would keep run from working.`,
+something was found: fail would keep run from working or lose records, warn is a promise
+that is weaker than it could be, note is something to know.`,
 		Example: `  tributary check
   tributary check people accounts -o json`,
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().DurationVar(&wait, "wait", 5*time.Second, "look a second time after `DURATION`; 0: do not")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := LoadConfig(path, a.env)
@@ -45,9 +52,7 @@ something was found that would keep run from working.`,
 		}
 		r := &checkReport{a: a, json: output.json(), Checks: []check{}}
 		r.kafka(cmd.Context(), cfg, chosen)
-		for _, c := range chosen {
-			r.collection(cmd.Context(), c)
-		}
+		r.collections(cmd.Context(), cfg, chosen, wait)
 		return r.end()
 	}
 	return cmd
@@ -56,8 +61,10 @@ something was found that would keep run from working.`,
 // A check is one thing that was asked.
 type check struct {
 	What   string `json:"what"`
-	Status string `json:"status"` // ok, note or fail
+	Rule   string `json:"rule,omitempty"`
+	Status string `json:"status"` // ok, note, warn or fail
 	Found  string `json:"found,omitempty"`
+	Means  string `json:"means,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
@@ -65,7 +72,7 @@ type check struct {
 type checkReport struct {
 	a      *app
 	json   bool
-	failed int
+	failed int     // and warned
 	Checks []check `json:"checks"`
 }
 
@@ -79,16 +86,21 @@ func (r *checkReport) note(what, found, remedy string) {
 }
 
 func (r *checkReport) fail(what, found, remedy string) {
-	r.failed++
 	r.add(check{What: what, Status: "fail", Found: found, Remedy: remedy})
 }
 
 func (r *checkReport) add(c check) {
 	r.Checks = append(r.Checks, c)
+	if c.Status == "fail" || c.Status == "warn" {
+		r.failed++
+	}
 	if r.json {
 		return
 	}
 	fmt.Fprintf(r.a.stdout, "%-4s  %s: %s\n", c.Status, c.What, c.Found)
+	if c.Means != "" {
+		fmt.Fprintf(r.a.stdout, "      %s\n", c.Means)
+	}
 	if c.Remedy != "" {
 		fmt.Fprintf(r.a.stdout, "      → %s\n", c.Remedy)
 	}
@@ -101,7 +113,7 @@ func (r *checkReport) end() error {
 		}
 	}
 	if r.failed > 0 {
-		return &exitError{code: exitCheck, err: fmt.Errorf("%d of %d checks failed", r.failed, len(r.Checks))}
+		return &exitError{code: exitCheck, err: fmt.Errorf("%d of %d checks found something", r.failed, len(r.Checks))}
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestCheckSeesABoundThatIsExclusive(t *testing.T) {
 	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := c.run("check"); code != exitCheck || !strings.Contains(out, "exclusive") {
+	if code, out, _ := c.run("check", "--wait", "0"); code != exitCheck || !strings.Contains(out, "exclusive") {
 		t.Errorf("check ended with %d:\n%s", code, out)
 	}
 	if code, _, _ := c.run("preview", "people", "-n", "-1"); code != exitUsage {

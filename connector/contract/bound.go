@@ -1,0 +1,223 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tributary/connector"
+)
+
+// ladder are the precisions that APIs have.
+var ladder = []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour, 24 * time.Hour}
+
+// far is further than the coarsest bound.
+const far = 48 * time.Hour
+
+// filter asks from the future, where there can be nothing: what is shown all the same
+// was not filtered. It reports whether there is a filter.
+func (c *Check) filter(ctx context.Context) bool {
+	from := c.first.Date.Add(far).Floor(c.tick)
+	page, err := c.fetch(ctx, connector.Query{From: from, To: connector.Forever, Page: 1})
+	var refused *connector.RetryError
+	if errors.As(err, &refused) && refused.Reason == connector.RetryRefused {
+		c.fraction(ctx, refused)
+		return false
+	}
+	if err != nil {
+		c.failed("bound", err)
+		return false
+	}
+	for _, r := range page.Records {
+		if r.Bad == "" && r.Instant < from.Add(-far/2) {
+			c.add("bound", Fail, fmt.Sprintf("asked from %s, in the future, the API shows record %q of %s: it ignores the filter", from, r.ID, r.Instant),
+				"every poll would read everything from the beginning, and never end", "check `cursor.from` and `cursor.format` against the API's documentation")
+			return false
+		}
+	}
+	return true
+}
+
+// fraction finds out whether a bound was refused for its fraction of a second.
+func (c *Check) fraction(ctx context.Context, refused *connector.RetryError) {
+	at := middle(c.first.Records, c.tick)
+	_, err := c.fetch(ctx, connector.Query{From: at.Floor(time.Second), To: connector.Forever, Page: 1})
+	_, other := c.fetch(ctx, connector.Query{From: at.Floor(time.Second).Add(c.tick), To: connector.Forever, Page: 1})
+	if err == nil && other != nil && c.tick < time.Second {
+		c.add("tick", Fail, "the API takes a bound of whole seconds and refuses one with a fraction: "+refused.Error(),
+			"no bound that is a record's instant could be asked for", "set `cursor.format` to one without a fraction and `cursor.tick: 1s`")
+		return
+	}
+	c.failed("bound", refused)
+}
+
+// bounds looks at both bounds, around an instant that the first page has shown.
+func (c *Check) bounds(ctx context.Context) {
+	for _, at := range edges(c.first.Records, c.tick) {
+		ok, sure := c.lower(ctx, at)
+		if ok {
+			c.precision(ctx, at)
+			c.upper(ctx, at)
+		}
+		if ok || sure {
+			return
+		}
+	}
+	c.add("bound", Fail, "asked twice from an instant that it had shown a record of, the API begins behind it: the bound seems to be exclusive",
+		"records that share an instant with the last one of a page would be lost", "`cursor.from` must be an inclusive bound (gte); for an exclusive one set `cursor.operator: gt`")
+}
+
+// lower asks from an instant of which there is a record. Ok says that it was shown, sure
+// that asking again from another one would tell no more.
+func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool) {
+	from := at.Floor(c.tick)
+	page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
+	if !ok {
+		return false, true
+	}
+	oldest := connector.Forever
+	for _, r := range page.Records {
+		if r.Bad == "" {
+			oldest = min(oldest, r.Instant)
+		}
+	}
+	if oldest.Floor(c.tick) > from {
+		return false, false
+	}
+	if oldest < from {
+		c.coarse(from, oldest)
+		return true, true
+	}
+	c.add("bound", OK, fmt.Sprintf("asked from %s it begins there, in ascending order", from), "", "")
+	return true, true
+}
+
+// coarse reports that rows below a bound were shown: by how much says how it was cut.
+func (c *Check) coarse(from, oldest connector.Instant) {
+	for _, g := range ladder {
+		if oldest >= from.Floor(g) {
+			c.cut(g, fmt.Sprintf("asked from %s it begins with %s", from, oldest))
+			return
+		}
+	}
+	c.add("bound", Fail, fmt.Sprintf("asked from %s it begins with %s, more than a day below", from, oldest), "the filter is ignored, or by another field than `cursor.field`",
+		"check `cursor.from` and `cursor.field`: both must mean the same instant")
+}
+
+func (c *Check) cut(g time.Duration, seen string) {
+	if g <= c.tick {
+		return // that is what the tick says
+	}
+	c.add("tick", Fail, fmt.Sprintf("%s: the API cuts a bound down to whole %s, and `cursor.tick` is %s", seen, short(g), short(c.tick)),
+		fmt.Sprintf("more records within one %s than a page holds would come again and again: the collection stops for want of progress", short(g)),
+		"set `cursor.tick: "+short(g)+"`")
+}
+
+// precision asks from just before the end of a coarser tick: a record at its beginning
+// is shown only if the bound was cut.
+func (c *Check) precision(ctx context.Context, at connector.Instant) {
+	if slices.ContainsFunc(c.found, func(f Finding) bool { return f.Rule == "tick" }) {
+		return
+	}
+	least := max(c.tick, c.shownPrecision())
+	coarsest, seen := time.Duration(0), ""
+	for _, g := range ladder {
+		if g <= least {
+			continue
+		}
+		from := at.Floor(g).Add(g).Add(-least).Floor(c.tick)
+		if from <= at {
+			continue
+		}
+		page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
+		if !ok || len(page.Records) == 0 || page.Records[0].Bad != "" || page.Records[0].Instant > at {
+			break
+		}
+		coarsest, seen = g, fmt.Sprintf("asked from %s it begins with %s", from, page.Records[0].Instant)
+	}
+	if coarsest > 0 {
+		c.cut(coarsest, seen)
+		return
+	}
+	c.add("tick", OK, "bounds are taken as fine as `cursor.tick` says, "+short(c.tick), "", "")
+}
+
+// upper asks for what is before an instant, and for how much that is.
+func (c *Check) upper(ctx context.Context, at connector.Instant) {
+	to := at.Floor(c.tick)
+	if !c.o.Upper {
+		c.add("upper", Note, "the API is given no upper bound", "a tie larger than a page is drained by pages that hold all later records too",
+			"if it has one (lt, until, end), set `cursor.to`")
+		return
+	}
+	page, ok := c.ask(ctx, "order", connector.Query{From: connector.Beginning, To: to, Page: 1, Count: c.o.Counts})
+	if !ok {
+		return
+	}
+	for _, r := range page.Records {
+		if r.Bad == "" && r.Instant >= to {
+			c.add("upper", Fail, fmt.Sprintf("asked for what is before %s, it shows record %q of %s", to, r.ID, r.Instant),
+				"what a window or a tie holds could not be told from what follows it", "`cursor.to` must be an exclusive bound (lt); leave it out if the API has none")
+			return
+		}
+	}
+	c.add("upper", OK, fmt.Sprintf("asked for what is before %s it ends there", to), "", "")
+	c.total(page)
+}
+
+func (c *Check) total(p connector.Page) {
+	switch n := len(p.Records); {
+	case !c.o.Counts:
+	case p.Total < 0:
+		c.add("total", Warn, "it was asked for a total and says none", "ties are drained by what pages show alone, which takes more passes", "check `page.total` and `page.count_params`")
+	case p.Last && p.Total != n || p.Total < n:
+		c.add("total", Fail, fmt.Sprintf("it says that there are %d records, and shows %d", p.Total, n),
+			"a tie larger than a page would be read again and again, to find what is never shown", "take `page.total` away: it counts something else")
+	default:
+		c.add("total", OK, fmt.Sprintf("its total agrees with what it shows: %d of %d", n, p.Total), "", "")
+	}
+}
+
+// edges returns two instants of records that lie in other ticks than those before them,
+// from the middle; the only one twice, for what is written to may have moved.
+func edges(rows []connector.Record, tick time.Duration) []connector.Instant {
+	var all []connector.Instant
+	last := connector.Beginning
+	for _, r := range rows {
+		if r.Bad != "" {
+			continue
+		}
+		if r.Instant.Floor(tick) != last.Floor(tick) {
+			all = append(all, r.Instant)
+		}
+		last = r.Instant
+	}
+	if len(all) > 2 {
+		m := len(all) / 2
+		return []connector.Instant{all[m], all[m-1]}
+	}
+	slices.Reverse(all)
+	if len(all) == 1 {
+		all = append(all, all[0])
+	}
+	return all
+}
+
+func middle(rows []connector.Record, tick time.Duration) connector.Instant {
+	return edges(rows, tick)[0]
+}
+
+// short writes a duration as a config has it: 1m, not 1m0s.
+func short(d time.Duration) string {
+	for _, u := range []struct {
+		d    time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "us"}} {
+		if d >= u.d && d%u.d == 0 {
+			return fmt.Sprintf("%d%s", d/u.d, u.name)
+		}
+	}
+	return d.String()
+}
