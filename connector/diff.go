@@ -142,6 +142,8 @@ func (r *Reader) doubt(id string, d Doubt) {
 	old, had := r.mem.Doubts[id]
 	r.batch.Doubts = append(r.batch.Doubts, DoubtChange{ID: id, Old: old, Had: had, New: d})
 	r.mem.Doubts[id] = d
+	r.countAbsent(old, -1)
+	r.countAbsent(d, +1)
 }
 
 // settled ends the doubt about id, if there is one.
@@ -149,5 +151,6 @@ func (r *Reader) settled(id string) {
 	if old, had := r.mem.Doubts[id]; had {
 		r.batch.Doubts = append(r.batch.Doubts, DoubtChange{ID: id, Old: old, Had: true, Drop: true})
 		delete(r.mem.Doubts, id)
+		r.countAbsent(old, -1)
 	}
 }

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -11,14 +12,22 @@ func (r *Reader) doubts(ctx context.Context) error {
 	if len(r.mem.Doubts) == 0 || r.date == Beginning {
 		return nil
 	}
-	var due []string
+	var due, gone []string
 	for id, d := range r.mem.Doubts {
-		if r.date >= d.Since.Add(r.set.Lookback) {
+		switch {
+		case r.date < d.Since.Add(r.set.Lookback) || !r.believable(d):
+		case d.swept() && r.set.Sweeps.Confirm == ConfirmNone:
+			gone = append(gone, id)
+		default:
 			due = append(due, id)
 		}
 	}
 	r.as(Live)
 	slices.Sort(due) // the order of a map is no order: a run must be repeatable
+	slices.Sort(gone)
+	if err := r.bury(ctx, gone); err != nil {
+		return err
+	}
 	if r.set.Probe > 1 {
 		return r.probe(ctx, due)
 	}
@@ -58,10 +67,24 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 	if r.date < r.quiet {
 		return nil
 	}
-	for part := range slices.Chunk(due, r.set.Probe-1) {
-		if quiet, err := r.probeAll(ctx, part); err != nil || quiet {
+	for len(due) > 0 {
+		part := due[:min(len(due), r.probes-1)]
+		quiet, err := r.probeAll(ctx, part)
+		var again *RetryError
+		switch {
+		case errors.As(err, &again) && len(part) > 1:
+			// Some APIs take fewer ids than they say, or a shorter address.
+			r.probes = max(2, len(part)/2+1)
+			r.env.Log.Info("a probe failed: fewer ids are asked for at once", "err", err, "ids", r.probes)
+			continue
+		case errors.As(err, &again):
+			r.quiet = r.date.Add(r.set.Lookback)
+			r.env.Log.Warn("doubted records cannot be asked for: they stay as they are, and are asked for again", "err", err, "ids", len(part)+1, "again_in", r.set.Lookback)
+			return nil
+		case err != nil || quiet:
 			return err
 		}
+		due = due[len(part):]
 	}
 	return nil
 }
@@ -130,9 +153,9 @@ func (r *Reader) judge(ids []string, rows []Record, shown map[string]bool, date 
 			// nothing contradicts that any more.
 			r.settled(id)
 		case d.Absent:
-			// No mark: no replica is so far behind that it shows the record still.
-			r.batch.Changes = append(r.batch.Changes, Change{ID: id, Instant: date})
-			r.forget(id)
+			r.tombstone(id, date)
+		case r.set.Sweeps.Every > 0:
+			// Whether it is gone the next sweep tells, which has guards.
 			r.settled(id)
 		default:
 			r.doubt(id, Doubt{Since: date, At: d.At, Absent: true})

@@ -27,6 +27,10 @@ var RefusedReasons = []string{"truncated", "not_json", "html", "trailing_data", 
 // new, error failed.
 var PollOutcomes = []string{"ok", "empty", "error"}
 
+// SweepOutcomes say how a sweep ended: guarded is one that missed so much that nothing of
+// it was believed.
+var SweepOutcomes = []string{"passed", "guarded"}
+
 // SkippedReasons say why a record that was read was neither published nor unchanged.
 var SkippedReasons = []string{"bad_record", "before_start", "stale", "deleted_unpublished"}
 
@@ -52,6 +56,9 @@ type Metrics struct {
 	polls, pages, read, unchanged                   *prometheus.CounterVec
 	published, skipped                              *prometheus.CounterVec
 	doubts, marks, entries                          *prometheus.GaugeVec
+	sweepStarted, sweepEnded, sweepPosition         *prometheus.GaugeVec
+	sweepRunning, sweepGuarded, absent              *prometheus.GaugeVec
+	sweeps                                          *prometheus.CounterVec
 
 	transactions       *prometheus.CounterVec
 	transactionSeconds *prometheus.HistogramVec
@@ -116,6 +123,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		marks:        gauge("deletion_marks", "Deletions remembered until no replica can show the record any more.", sc...),
 		entries:      gauge("ledger_entries", "Live records in the ledger.", sc...),
 
+		sweepStarted:  gauge("sweep_started_timestamp_seconds", "When the running or last sweep began, by the server's clock; 0 before the first.", sc...),
+		sweepEnded:    gauge("sweep_ended_timestamp_seconds", "When the last sweep ended, by the server's clock; before the first, when reading began.", sc...),
+		sweepPosition: gauge("sweep_position_timestamp_seconds", "Instant up to which the running sweep has come; 0 at its beginning and between two.", sc...),
+		sweepRunning:  gauge("sweep_running", "1 while a sweep has begun and not ended.", sc...),
+		sweepGuarded:  gauge("sweep_guarded", "1 when the last sweep missed so much that nothing of it was believed.", sc...),
+		absent:        gauge("sweep_absent", "Records that sweeps did not show and that are not yet confirmed to be gone.", sc...),
+		sweeps:        counter("sweeps_total", "Sweeps by outcome.", "source", "collection", "outcome"),
+
 		transactions:       counter("transactions_total", "Transactions by outcome.", "lane", "outcome"),
 		transactionSeconds: histogram("transaction_duration_seconds", "Time from the first produce to the reply to EndTxn.", durationBuckets, "lane"),
 		transactionRecords: histogram("transaction_records", "Records in a transaction, the offsets topic's among them.", []float64{1, 10, 100, 1000, 10000, 100000}, "lane"),
@@ -174,6 +189,9 @@ type CollectionMetrics struct {
 	Upserts, Deletes                                prometheus.Counter
 	Skipped                                         *prometheus.CounterVec // by reason
 	Doubts, Marks, Entries                          prometheus.Gauge
+	SweepStarted, SweepEnded, SweepPosition         prometheus.Gauge
+	SweepRunning, SweepGuarded, Absent              prometheus.Gauge
+	Sweeps                                          *prometheus.CounterVec // by outcome
 
 	mu          sync.Mutex // the reader and its lane set the state
 	state       map[string]prometheus.Gauge
@@ -193,6 +211,9 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
 		Skipped: m.skipped.MustCurryWith(l),
 		Doubts:  m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
+		SweepStarted: m.sweepStarted.With(l), SweepEnded: m.sweepEnded.With(l), SweepPosition: m.sweepPosition.With(l),
+		SweepRunning: m.sweepRunning.With(l), SweepGuarded: m.sweepGuarded.With(l), Absent: m.absent.With(l),
+		Sweeps:  m.sweeps.MustCurryWith(l),
 		state:   map[string]prometheus.Gauge{},
 		Retries: m.retries.MustCurryWith(prometheus.Labels{"source": source}),
 	}
@@ -201,6 +222,9 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 	}
 	for _, r := range SkippedReasons {
 		c.Skipped.WithLabelValues(r)
+	}
+	for _, o := range SweepOutcomes {
+		c.Sweeps.WithLabelValues(o)
 	}
 	for _, st := range States {
 		c.state[st] = m.state.MustCurryWith(l).WithLabelValues(st)

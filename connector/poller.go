@@ -28,11 +28,39 @@ func (r *Reader) Run(ctx context.Context) error {
 			outcome = "ok"
 		}
 		r.m.Polls.WithLabelValues(outcome).Inc()
-		if err := r.env.Sleep(ctx, r.pause(ended.Sub(began))); err != nil {
+		if err := r.idle(ctx, r.pause(ended.Sub(began))); err != nil {
 			return err
 		}
 	}
 }
+
+// idle waits for so long, and goes on with a sweep meanwhile: a million records are read
+// in hours, whatever the interval, and no pull waits for more than a page of them. It
+// rests for as long as it reads, for others may use the API.
+func (r *Reader) idle(ctx context.Context, wait time.Duration) error {
+	until := r.env.Now().Add(wait)
+	for r.mem.State.Sweep.Running {
+		began := r.env.Now()
+		left := until.Sub(began)
+		if left <= 0 || !r.sweeps(began) {
+			break
+		}
+		if err := r.sweep(ctx, 0, began.Add(min(left, sweepTurn))); err != nil {
+			return err
+		}
+		now := r.env.Now()
+		if rest := min(max(now.Sub(began), time.Millisecond), until.Sub(now)); rest > 0 {
+			if err := r.env.Sleep(ctx, rest); err != nil {
+				return err
+			}
+		}
+	}
+	return r.env.Sleep(ctx, max(0, until.Sub(r.env.Now())))
+}
+
+// sweepTurn is how long a sweep reads before it rests, and after which it commits how far
+// it has come.
+const sweepTurn = time.Second
 
 // pause returns how long to wait after a pull that took so long: pulls begin an
 // interval apart, give or take the jitter that keeps collections from asking all at

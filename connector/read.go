@@ -13,46 +13,73 @@ import (
 func (r *Reader) read(ctx context.Context, from, to Instant, head bool) (whole bool, err error) {
 	whole = true
 	for a := from.Floor(r.set.Tick); a < to; {
-		q := Query{From: a, To: r.ceil(to), Page: 1}
-		p, err := r.fetch(ctx, q)
+		w, err := r.window(ctx, Query{From: a, To: r.ceil(to), Page: 1}, to, true)
 		if err != nil {
 			return false, err
 		}
-		if head && r.began == Beginning {
-			r.began = p.Date
-		}
-		rows, cut, err := r.admit(&p, q)
-		if err != nil {
-			return false, err
-		}
-		end := p.Last || cut || len(p.Records) == 0
-		if next := newest(rows).Floor(r.set.Tick); !end && next > a && next < to {
-			r.ahead(ctx, Query{From: next, To: q.To, Page: 1})
-		}
-		shown, last := r.take(rows, p.Date)
-		switch next := last.Floor(r.set.Tick); {
-		case end:
-			a = to
-		case next > a:
-			a = next
-		case len(rows) > 0 && next >= a.Add(-r.tick()):
-			rested := false
-			if shown, rested, err = r.drain(ctx, a, shown); err != nil {
-				return false, err
-			}
-			whole = whole && rested
-			a = a.Add(r.tick())
-		default:
-			return false, r.stuck(a, last, len(rows))
-		}
+		a, whole = w.end, whole && w.whole
 		if head && whole {
-			r.advance(shown)
+			r.advance(w.shown)
 		}
 		if err := r.stage(ctx); err != nil {
 			return false, err
 		}
 	}
 	return whole, nil
+}
+
+// A window is what one page showed of a reading, or the pages of one tie.
+type window struct {
+	// end is where the next window begins. Up to known everything was shown that there
+	// is, if whole: not what is younger than settle.
+	end, known Instant
+	whole      bool
+	// last says that nothing follows, rows and total what the page showed and what the
+	// source counts.
+	last        bool
+	rows, total int
+	// shown is the newest record that the cursor may move to.
+	shown Cursor
+}
+
+// window asks q, diffs what the page shows, whichever part of it counts, and drains the
+// tick if it does not leave it. onward says that the next page may be asked for already.
+func (r *Reader) window(ctx context.Context, q Query, to Instant, onward bool) (w window, err error) {
+	p, err := r.fetch(ctx, q)
+	if err != nil {
+		return w, err
+	}
+	if r.began == Beginning {
+		r.began = p.Date // the head's first
+	}
+	rows, cut, err := r.admit(&p, q)
+	if err != nil {
+		return w, err
+	}
+	a := q.From
+	w = window{whole: true, last: p.Last || cut || len(p.Records) == 0, rows: len(p.Records), total: p.Total}
+	if next := newest(rows).Floor(r.set.Tick); onward && !w.last && next > a && next < to {
+		r.ahead(ctx, Query{From: next, To: q.To, Page: 1})
+	}
+	shown, last := r.take(rows, p.Date)
+	switch next := last.Floor(r.set.Tick); {
+	case w.last:
+		w.end = to
+	case next > a:
+		w.end = next
+	case len(rows) > 0 && next >= a.Add(-r.tick()):
+		if shown, w.whole, err = r.drain(ctx, a, shown); err != nil {
+			return w, err
+		}
+		w.end = a.Add(r.tick())
+	default:
+		return w, r.stuck(a, last, len(rows))
+	}
+	w.known, w.shown = w.end, shown
+	if r.set.Settle > 0 {
+		w.known = min(w.end, r.horizon(p.Date).Floor(r.set.Tick))
+	}
+	return w, nil
 }
 
 // newest returns the newest instant of rows.
@@ -89,10 +116,12 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 	if err := r.set.CheckOrder(*p, q); err != nil {
 		return nil, false, err
 	}
+	r.walk.show(r, p.Records)
 	rows = p.Records[:0:len(p.Records)]
 	top := Beginning
 	for _, rec := range p.Records {
 		if rec.Bad = r.unfit(rec); rec.Bad != "" {
+			r.walk.alive(r, rec)
 			if err := r.bad(rec); err != nil {
 				return nil, false, err
 			}
@@ -101,6 +130,7 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 		top = max(top, rec.Instant)
 		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
 			cut = true
+			r.walk.alive(r, rec)
 			continue
 		}
 		rows = append(rows, rec)

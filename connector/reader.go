@@ -53,6 +53,11 @@ type Reader struct {
 	changed bool   // this pull published something
 	sent    *ahead // a request that was sent ahead
 	put     putOff // the tie that does not come to rest
+	walk    *walk  // of the sweep that runs, nil between two turns of it
+	// absent are doubts that sweeps made, missed those of them that stood no guards yet.
+	absent, missed int
+	probes         int // ids that a probe may ask for, as far as the source bears it
+	later          putBack
 	// priority is that of the reading in flight, pages how many it has read.
 	priority Priority
 	pages    int
@@ -76,7 +81,7 @@ func (r *Reader) urgency() Priority {
 // NewReader goes on from mem, which is the reader's from now on.
 func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m *CollectionMetrics) (*Reader, error) {
 	r := &Reader{set: set, src: src, out: out, env: env, m: m, mem: mem,
-		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning}
+		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning, probes: set.Probe}
 	r.staged = mem.State
 	var err error
 	if r.print, err = mem.State.adopt(set.Fingerprint); err != nil {
@@ -90,6 +95,7 @@ func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m 
 		}
 	}
 	s.Lookback = set.Lookback
+	r.resumeSweep()
 	m.PollInterval.Set(set.Interval.Seconds())
 	r.gauges()
 	return r, nil
@@ -99,7 +105,8 @@ func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m 
 func (r *Reader) Memory() *Memory { return r.mem }
 
 // Pull reads what is new until the source has no more, then what the past owes: the
-// trailing pass, and doubts that are due. It returns when all of it is committed.
+// trailing pass, doubts that are due, and a piece of the sweep. It returns when all of it
+// is committed.
 func (r *Reader) Pull(ctx context.Context) error {
 	defer r.recall()
 	if err := r.begin(ctx); err != nil {
@@ -112,6 +119,9 @@ func (r *Reader) Pull(ctx context.Context) error {
 		return err
 	}
 	if err := r.doubts(ctx); err != nil {
+		return err
+	}
+	if err := r.sweep(ctx, r.set.Sweeps.Pages, time.Time{}); err != nil {
 		return err
 	}
 	return r.out.Flush(ctx)
@@ -133,6 +143,9 @@ func (r *Reader) begin(ctx context.Context) error {
 	}
 	s.Cursor = Cursor{Text: at.String(), Instant: at}
 	s.Floor, s.Trailing = at, at
+	if r.set.Sweeps.Every > 0 {
+		s.Sweep.Ended = InstantOf(r.env.Now())
+	}
 	return r.stage(ctx)
 }
 
@@ -201,13 +214,16 @@ const forgetPiece = 5000
 // stage hands the pending batch over, if there is anything in it.
 func (r *Reader) stage(ctx context.Context) error {
 	s := &r.mem.State
-	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing {
+	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing && s.Sweep == r.staged.Sweep {
 		return nil
 	}
 	if s.Trailing == Beginning {
 		// Born with the first commit, from the answer that its reading began with:
 		// born later, an update that turns visible while we are down would be lost.
 		s.Trailing = r.began.Add(-r.set.Lookback)
+		if r.set.Sweeps.Every > 0 {
+			s.Sweep.Ended = r.began // it reads everything, as a sweep does
+		}
 	}
 	r.changed = r.changed || len(r.batch.Changes) > 0
 	s.Seq++
@@ -237,6 +253,7 @@ func (r *Reader) gauges() {
 	if c := r.mem.State.Cursor.Instant; c != Beginning {
 		r.m.Cursor.Set(seconds(c.Time()))
 	}
+	r.sweepGauges()
 	r.m.Doubts.Set(float64(len(r.mem.Doubts)))
 	r.m.Marks.Set(float64(len(r.mem.Ledger.Marks())))
 	r.m.Entries.Set(float64(r.mem.Ledger.Len()))

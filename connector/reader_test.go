@@ -46,6 +46,9 @@ func (t *simTopics) commit() {
 		}
 	}
 	for _, c := range b.Entries {
+		if d := t.fold.Doubts[c.ID]; c.Drop && !c.Old.Mark && t.s.now < d.Since.Add(t.s.p.lookback()) {
+			t.faultf("%s is taken for gone, by a doubt of %s", c.ID, d.Since)
+		}
 		if _, again := t.live[c.ID]; c.New.Mark && !again {
 			t.died(c.ID, c.New.Instant) // and was not made again within this batch
 		}
@@ -57,7 +60,7 @@ func (t *simTopics) commit() {
 		}
 	}
 	after := b.State
-	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing {
+	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing && after.Sweep == before.Sweep {
 		t.faultf("empty batch")
 	}
 	if after.Seq != before.Seq+1 {
@@ -79,9 +82,7 @@ func (t *simTopics) publish(c Change) {
 			t.faultf("tombstone for %s, which is not live", c.ID)
 		}
 		delete(t.live, c.ID)
-		if !t.everDeleted(c.ID) {
-			t.faultf("tombstone for %s, which was never deleted", c.ID)
-		}
+		t.buried(c)
 		t.died(c.ID, c.Instant)
 		return
 	}
@@ -113,6 +114,25 @@ func (t *simTopics) died(id string, at Instant) {
 			return
 		}
 	}
+	for _, v := range t.s.versions[id] {
+		if v.gone && v.ver > t.last[id].ver { // it says nothing of its instant
+			t.last[id] = v
+			return
+		}
+	}
+}
+
+// buried judges a tombstone: the record was deleted at some moment after the version
+// published last.
+func (t *simTopics) buried(c Change) {
+	ever, since := false, false
+	for _, v := range t.s.versions[c.ID] {
+		ever = ever || v.deleted
+		since = since || v.deleted && v.ver > t.last[c.ID].ver
+	}
+	if !ever || !since && !t.limits(c.ID) {
+		t.faultf("tombstone for %s, which was never deleted since (last %+v of %+v)", c.ID, t.last[c.ID], t.s.versions[c.ID])
+	}
 }
 
 // limits says whether the record has an older version with a newer stamp, which
@@ -130,18 +150,9 @@ func (t *simTopics) limits(id string) bool {
 	return false
 }
 
-func (t *simTopics) everDeleted(id string) bool {
-	for _, v := range t.s.versions[id] {
-		if v.deleted {
-			return true
-		}
-	}
-	return false
-}
-
 func (p simParams) settings() Settings {
 	return Settings{Source: "s", Collection: "c", Tick: max(p.tick, p.stamp), Paged: true, Probe: p.probe,
-		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: StopOnBadRecord,
+		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: StopOnBadRecord, Sweeps: p.sweeps,
 		Fingerprint: Fingerprint{HashVersion: 1, ID: "id", Instant: "updated_at", Deletions: "deleted_at"}}
 }
 
@@ -195,7 +206,7 @@ func (p simParams) run() []string {
 			crashed = true
 			return start()
 		}
-		if err == nil && !crashed && reader.put == (putOff{}) {
+		if err == nil && !crashed && reader.put == (putOff{}) && s.now < s.from {
 			topics.fresh(visible)
 		}
 		return err
@@ -217,7 +228,53 @@ func (p simParams) run() []string {
 	if err := pull(); err != nil {
 		return append(topics.faults, err.Error())
 	}
+	if p.sweeps.Every > 0 {
+		if err := topics.swept(&reader, start, pull); err != nil {
+			return append(topics.faults, err.Error())
+		}
+	}
 	return append(topics.faults, topics.final(reader, s)...)
+}
+
+// swept lets the sweeps of a quiet source end that find what is gone: more than one for
+// who asks for no record, one of them long enough after another. A person lets pass what
+// a guard stops, once.
+func (t *simTopics) swept(reader **Reader, start, pull func() error) error {
+	approved := false
+	for ends, n := 0, 0; ends < 5; n++ {
+		if n == 5000 {
+			return fmt.Errorf("no sweep comes to its end: %+v", t.fold.State.Sweep)
+		}
+		ended := t.fold.State.Sweep.Ended
+		t.s.step(t.s.p.lookback())
+		if err := pull(); err != nil {
+			return err
+		}
+		now := t.fold.State.Sweep
+		if now.Ended == ended {
+			continue
+		}
+		ends++
+		if now.Guard != "" {
+			if approved {
+				t.faultf("a sweep that a person let pass is stopped: %s", now.Guard)
+			}
+			t.fold.State.Sweep.Asked, t.fold.State.Sweep.Approved = true, true
+			if err := start(); err != nil {
+				return err
+			}
+			// Whoever asks for no record needs two.
+			approved, ends = t.s.p.sweeps.Confirm != ConfirmNone, 0
+		}
+	}
+	(*reader).set.Sweeps.Every = 1000 * time.Hour
+	for range 8 { // doubts, of which a probe may ask for one at a time
+		t.s.step(t.s.p.lookback())
+		if err := pull(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fresh checks what a pull must have published of what was visible when it began:
@@ -322,7 +379,30 @@ func drawParams(r *rand.Rand) simParams {
 	if r.IntN(8) == 0 {
 		p.settle = pick(time.Second, 3*time.Second)
 	}
+	if r.IntN(2) == 0 {
+		p.drawSweeps(r)
+	}
 	return p
+}
+
+// drawSweeps adds what is found by sweeps alone.
+func (p *simParams) drawSweeps(r *rand.Rand) {
+	p.records = max(1, p.records)
+	p.hardDeletes, p.restores = 0.4*r.Float64(), 0.3*r.Float64()
+	p.sweeps = Sweeps{
+		Every: time.Duration(1+r.IntN(4)) * p.lookback() / 2, Confirm: ConfirmIDs, Pages: 1 + r.IntN(5), MaxCount: 1 + r.IntN(60), MaxRatio: r.Float64(), Listing: "a",
+	}
+	p.outage = []outage{noOutage, noOutage, showsNone, showsHalf, refusesAll, hidesHalf}[r.IntN(6)]
+	if p.probe == 0 {
+		p.sweeps.Confirm = ConfirmNone
+	} else if p.probe > 3 && r.IntN(2) == 0 {
+		p.ids = 2 + r.IntN(3)
+	}
+	switch {
+	case p.outage == hidesHalf, p.outage != noOutage && p.sweeps.Confirm == ConfirmNone:
+		// Nothing but the guard can tell that from deletions.
+		p.sweeps.MaxRatio = 0
+	}
 }
 
 // TestRandomSchedules is the property test of the reading algorithm: whatever the API

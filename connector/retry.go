@@ -49,6 +49,10 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			return Page{}, &StopError{What: err.Error(), Remedy: "this is not a matter of trying again: mend the config, or report it"}
 		}
 		r.m.LastError.Set(seconds(r.env.Now()))
+		if r.yields(again.Reason, attempt, q) {
+			r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
+			return Page{}, again
+		}
 		if r.givesUp(again.Reason, attempt) {
 			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
 		}
@@ -69,6 +73,15 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 	}
 }
+
+// yields says whether what failed is put off by who asked: a sweep or a probe must not
+// hold up what keeps the collection fresh. Its error is then a *RetryError.
+func (r *Reader) yields(why RetryReason, attempt int, q Query) bool {
+	return (r.priority == Sweeping || len(q.IDs) > 0) && (refused(why) || attempt >= yieldAfter)
+}
+
+// yieldAfter is how often a request is sent that can be put off.
+const yieldAfter = 4
 
 // givesUp says whether a reader that is to give up does so now: soon at what a person
 // must mend, and later at bodies that are refused again and again, since a proxy may

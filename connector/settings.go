@@ -36,6 +36,31 @@ type Fingerprint struct {
 	Deletions string `json:"deletions,omitempty"`
 }
 
+// Confirm says how a record that a sweep did not show is confirmed to be gone.
+type Confirm string
+
+// How a record is confirmed to be gone.
+const (
+	ConfirmIDs  Confirm = "ids"  // by asking for several ids at once
+	ConfirmGet  Confirm = "get"  // by asking for each alone
+	ConfirmNone Confirm = "none" // by its absence in two sweeps
+)
+
+// Sweeps say how a collection is read whole, to find what is gone without a word.
+type Sweeps struct {
+	// Every is the time from the end of one to the beginning of the next; 0: never.
+	Every   time.Duration
+	Confirm Confirm
+	// MaxRatio of the live records, and MaxCount, are how many a sweep may miss before
+	// it is believed to be the listing that is wrong.
+	MaxRatio float64
+	MaxCount int
+	// Pages are read after each pull at once; more of them follow while nothing is due.
+	Pages int
+	// Listing is a digest of everything that decides which records the source lists.
+	Listing string
+}
+
 // Settings are how one collection is read. The zero value of a field is its meaning,
 // not its default: defaults are the config's.
 type Settings struct {
@@ -59,6 +84,7 @@ type Settings struct {
 	Overlap, Lookback time.Duration
 	// Settle keeps every reading away from instants younger than it.
 	Settle time.Duration
+	Sweeps Sweeps
 
 	Start       Start
 	OnBadRecord OnBadRecord
@@ -74,4 +100,8 @@ const (
 	DefaultJitter   = 0.1
 	DefaultOverlap  = 5 * time.Second
 	DefaultLookback = 5 * time.Minute
+
+	DefaultMaxRatio   = 0.2
+	DefaultMaxCount   = 1000
+	DefaultSweepPages = 5
 )

@@ -31,7 +31,23 @@ type simParams struct {
 	settle               time.Duration
 	overlap              time.Duration
 	ahead                bool // requests are sent ahead
+
+	hardDeletes, restores float64
+	sweeps                Sweeps
+	outage                outage
+	ids                   int // that the API takes in one query; 0: any
 }
+
+// outage is what is wrong with the API for a while, from every request's point of view.
+type outage string
+
+const (
+	noOutage   outage = ""
+	showsNone  outage = "200 and nothing, as to a wrong key"
+	showsHalf  outage = "the listing ends in its middle"
+	refusesAll outage = "403"
+	hidesHalf  outage = "a credential that sees every other record"
+)
 
 func (p simParams) lookback() time.Duration {
 	return max(p.late, p.backdate) + p.lag + max(p.stamp, p.tick) + time.Second + 2*time.Millisecond
@@ -45,7 +61,8 @@ type simVersion struct {
 	stamp   Instant
 	visible Instant
 	deleted bool
-	content int // what the hash is made of; a touch keeps it
+	gone    bool // not listed any more
+	content int  // what the hash is made of; a touch keeps it
 }
 
 func (v simVersion) hash() Hash {
@@ -62,7 +79,8 @@ type sim struct {
 	left     int // writes
 	content  int
 	requests int
-	quiet    bool // no stale answers, no failures, no writes
+	quiet    bool    // no stale answers, no failures, no writes
+	from, to Instant // of the outage
 }
 
 const simStart = Instant(1_790_000_000_000_000)
@@ -71,6 +89,11 @@ func newSim(p simParams) *sim {
 	s := &sim{p: p, rnd: rand.New(rand.NewPCG(p.seed, 7)), now: simStart, versions: map[string][]simVersion{}, left: p.writes}
 	for range p.records {
 		s.insert(s.now.Add(-time.Duration(s.rnd.IntN(5000)) * time.Millisecond))
+	}
+	s.from, s.to = Forever, Forever
+	if p.outage != noOutage {
+		s.from = s.now.Add(time.Duration(s.rnd.Int64N(int64(20 * time.Second))))
+		s.to = s.from.Add(time.Duration(s.rnd.Int64N(int64(8 * p.lookback()))))
 	}
 	return s
 }
@@ -82,12 +105,43 @@ func (s *sim) insert(stamp Instant) {
 	s.versions[id] = []simVersion{{id: id, ver: 1, stamp: stamp.Floor(s.p.stamp), visible: stamp, content: s.content}}
 }
 
+// dark returns the outage of this moment.
+func (s *sim) dark() outage {
+	if s.quiet || s.now < s.from || s.now >= s.to {
+		return noOutage
+	}
+	return s.p.outage
+}
+
+// remove makes a record vanish without a word.
+func (s *sim) remove(id string) {
+	vs := s.versions[id]
+	if last := vs[len(vs)-1]; last.visible <= s.now && !last.gone && id != "1" {
+		s.write(id, s.now, s.now, false, true)
+		s.versions[id][len(vs)].gone = true
+	}
+}
+
+// restore brings it back as it was, with the stamp it had or a new one.
+func (s *sim) restore(id string) {
+	vs := s.versions[id]
+	if last := vs[len(vs)-1]; !last.gone || last.visible > s.now {
+		return
+	}
+	v := vs[len(vs)-2]
+	v.ver, v.visible = len(vs)+1, s.now
+	if s.rnd.IntN(2) == 0 {
+		v.stamp = s.now.Floor(s.p.stamp)
+	}
+	s.versions[id] = append(vs, v)
+}
+
 // write adds the next version of id, if none of it is still invisible.
 func (s *sim) write(id string, stamp, visible Instant, touch, deleted bool) {
 	vs := s.versions[id]
 	last := vs[len(vs)-1]
-	if last.visible > s.now {
-		return
+	if last.visible > s.now || last.gone || deleted && id == "1" && s.p.sweeps.Every > 0 {
+		return // one always lives: where none does no probe proves anything
 	}
 	v := simVersion{id: id, ver: last.ver + 1, stamp: stamp.Floor(s.p.stamp), visible: visible, deleted: deleted, content: last.content}
 	if !touch || last.deleted || deleted {
@@ -112,6 +166,10 @@ func (s *sim) step(d time.Duration) {
 			stamp = s.now.Add(-time.Duration(s.rnd.Int64N(int64(s.p.backdate))))
 		}
 		switch k := s.rnd.Float64(); {
+		case len(s.ids) > 0 && s.rnd.Float64() < s.p.hardDeletes:
+			s.remove(s.somebody())
+		case len(s.ids) > 0 && s.rnd.Float64() < s.p.restores:
+			s.restore(s.somebody())
 		case k < 0.2 || len(s.ids) == 0:
 			s.insert(stamp)
 			last := s.ids[len(s.ids)-1]
@@ -130,7 +188,19 @@ func (s *sim) step(d time.Duration) {
 	}
 }
 
-// at returns what is visible at t: the last version of each record that is.
+// listed returns what a request at t is shown of what is listed.
+func (s *sim) listed(t Instant) []simVersion {
+	rows := slices.DeleteFunc(s.at(t), func(v simVersion) bool { return v.gone })
+	switch s.dark() {
+	case showsNone:
+		return nil
+	case hidesHalf:
+		return slices.DeleteFunc(rows, func(v simVersion) bool { return v.id[len(v.id)-1]%2 == 0 })
+	}
+	return rows
+}
+
+// at returns what is the case at t: the last version of each record that is visible.
 func (s *sim) at(t Instant) []simVersion {
 	var rows []simVersion
 	for _, id := range s.ids {
@@ -151,13 +221,16 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 	if !s.quiet && s.rnd.Float64() < s.p.failures {
 		return Page{}, &RetryError{Reason: RetryServer, Err: errors.New("503")}
 	}
+	if s.dark() == refusesAll || s.p.ids > 0 && len(q.IDs) > s.p.ids {
+		return Page{}, &RetryError{Reason: RetryRefused, Err: errors.New("4xx")}
+	}
 	t := s.now
 	if !s.quiet && s.rnd.Float64() < s.p.stale {
 		t = t.Add(-time.Duration(s.rnd.Int64N(int64(s.p.lag))))
 	}
 	page := Page{Date: s.now.Floor(time.Second), Total: -1}
 	if len(q.IDs) > 0 {
-		for _, v := range s.at(t) {
+		for _, v := range s.listed(t) {
 			if slices.Contains(q.IDs, v.id) {
 				page.Records = append(page.Records, s.record(v))
 			}
@@ -166,7 +239,12 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 		return page, nil
 	}
 	var rows []simVersion
-	for _, v := range s.at(t) {
+	all := s.listed(t)
+	if s.dark() == showsHalf {
+		slices.SortStableFunc(all, func(a, b simVersion) int { return int(a.stamp - b.stamp) })
+		all = all[:len(all)/2]
+	}
+	for _, v := range all {
 		below := s.p.upper && q.To != Forever && v.stamp >= q.To.Floor(s.p.tick)
 		if v.stamp >= q.From.Floor(s.p.tick) && !below {
 			rows = append(rows, v)

@@ -30,6 +30,7 @@ type State struct {
 	Lookback time.Duration
 	// Floor is where the collection was told to start; Beginning: with everything.
 	Floor Instant
+	Sweep Sweep
 	// Prints are the fingerprints that entries refer to, the current one last.
 	Prints []Numbered
 	// Seq counts the batches; it never falls.
@@ -41,17 +42,41 @@ func NewState() State {
 	return State{Cursor: Cursor{Instant: Beginning}, Trailing: Beginning, Floor: Beginning}
 }
 
+// Sweep is how far the reading of everything has come that finds what is gone. The zero
+// value is that of a collection that was never swept.
+type Sweep struct {
+	// Running says that there is one, Position from where it goes on; else that is 0.
+	Running  bool
+	Position Instant
+	// Started and Ended are the server's Date when the last one did; 0: never.
+	Started, Ended Instant
+	// Passed is the Date up to which absences have stood the guards; 0: none has.
+	Passed Instant
+	// Guard says why what the last one missed was not believed; empty: it was.
+	Guard string
+	// Listing is the digest of what the running or last one listed, Trusted that of the
+	// last one that was believed: after a change of what is listed, what is missed is
+	// missed on purpose.
+	Listing, Trusted string
+	// Asked and Approved are a person's: that the next one is due now, and that the guards
+	// let it pass.
+	Asked, Approved bool
+}
+
 // Doubt is what a reading says against an entry without a newer instant: a stale
 // replica, or the truth. It is believed only if it is still so a lookback later.
 type Doubt struct {
 	// Since is the server's Date when it arose.
 	Since Instant
-	// At is the instant that was shown.
+	// At is the instant that was shown; Beginning: a sweep did not show the record at all.
 	At Instant
 	// Absent says that the record was not shown where it should be, Twice that this
 	// was so in two sweeps.
 	Absent, Twice bool
 }
+
+// swept says that a sweep made the doubt, which must stand the guards at its end.
+func (d Doubt) swept() bool { return d.Absent && d.At == Beginning }
 
 // Change is what a data topic gets: an upsert, or a deletion when Value is nil.
 type Change struct {

@@ -189,6 +189,7 @@ type (
 		Trailing   instantText `json:"trailing"`
 		Lookback   string      `json:"lookback"`
 		Floor      instantText `json:"floor"`
+		Sweep      *sweepJSON  `json:"sweep,omitempty"`
 		Prints     []printJSON `json:"prints"`
 		Topic      string      `json:"topic"`
 		TopicID    string      `json:"topic_id"`
@@ -231,6 +232,9 @@ func toStateJSON(s State) stateJSON {
 		Lookback: s.Lookback.String(), Floor: instantText(s.Floor), Topic: s.Topic, TopicID: hex.EncodeToString(s.ID[:]),
 		Partitions: s.Partitions, Instance: s.Instance, Seq: s.Seq, Sum: s.Sum.String(), Partial: s.Partial,
 	}
+	if s.Sweep != (connector.Sweep{}) {
+		j.Sweep = toSweepJSON(s.Sweep)
+	}
 	for _, p := range s.Prints {
 		j.Prints = append(j.Prints, printJSON(p))
 	}
@@ -266,6 +270,7 @@ func decodeState(v []byte) (State, error) {
 	}
 	s := State{Instance: j.Instance, Partial: j.Partial, Identity: Identity{Topic: j.Topic, Partitions: j.Partitions}}
 	s.Cursor = connector.Cursor{Text: j.Cursor, Instant: connector.Instant(j.CursorAt)}
+	s.Sweep = j.Sweep.sweep()
 	s.Trailing, s.Floor, s.Seq = connector.Instant(j.Trailing), connector.Instant(j.Floor), j.Seq
 	for _, p := range j.Prints {
 		s.Prints = append(s.Prints, connector.Numbered(p))

@@ -26,6 +26,10 @@ var (
 		Instance: "host-1",
 		Sum:      Sum{4, 3, 2, 1},
 	}
+	swept = connector.Sweep{
+		Running: true, Position: connector.Beginning, Started: 1767340745000000, Ended: 1767340740000000, Passed: 1767340740000000,
+		Guard: "2 of 3", Listing: "a1", Trusted: "a0", Asked: true, Approved: true,
+	}
 	people = Name{"salesloft", "people"}
 )
 
@@ -47,11 +51,29 @@ func TestTheFormatIsWhatDocSays(t *testing.T) {
 			`"trailing":"2026-01-02T07:59:05.678901Z","lookback":"5m0s","floor":"beginning","prints":[{"number":1,"hash_version":1,"exclude":["updated_at"],` +
 			`"id":"id","instant":"updated_at","deletions":"deleted_at"}],"topic":"salesloft.people","topic_id":"ab010000000000000000000000000000","partitions":3,` +
 			`"instance":"host-1","seq":12,"sum":"0000000000000001000000000000000200000000000000030000000000000004"}`},
+		{"sweep", string(mustJSON(toSweepJSON(swept))), `{"position":"beginning","started":"2026-01-02T07:59:05.000000Z","ended":"2026-01-02T07:59:00.000000Z",` +
+			`"passed":"2026-01-02T07:59:00.000000Z","guard":"2 of 3","listing":"a1","trusted":"a0","asked":true,"approved":true}`},
+		{"sweep that never was", string(mustJSON(toSweepJSON(connector.Sweep{}))), `{}`},
 		{"lane of salesloft", fmt.Sprint(LaneOf("salesloft", 4)), "0"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.what, c.got, c.want)
 		}
+	}
+}
+
+func TestASweepIsReadAsItWasWritten(t *testing.T) {
+	for _, want := range []connector.Sweep{{}, swept, {Ended: 5}, {Running: true, Position: 7, Started: 6}, {Guard: "x", Approved: true}} {
+		s := sample
+		s.Sweep = want
+		got, err := decodeState(encodeState(s))
+		if err != nil || got.Sweep != want {
+			t.Errorf("got %+v (%v), want %+v", got.Sweep, err, want)
+		}
+	}
+	// A program of before there were sweeps refuses such a state, and this one takes its.
+	if old := encodeState(sample); bytes.Contains(old, []byte("sweep")) {
+		t.Errorf("%s", old)
 	}
 }
 
@@ -101,6 +123,9 @@ func batches(r *rand.Rand, n int) ([]*connector.Batch, *connector.Memory) {
 	for seq := range n {
 		b := &connector.Batch{State: sample.State}
 		b.State.Seq = uint64(seq + 1)
+		if seq%2 == 0 {
+			b.State.Sweep = swept
+		}
 		for range r.IntN(6) {
 			id := ids[r.IntN(len(ids))]
 			c := connector.EntryChange{ID: id, Drop: r.IntN(4) == 0}

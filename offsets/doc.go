@@ -39,6 +39,11 @@
 //	         "deletions":"deleted_at"}],"topic":TEXT,"topic_id":HEX,"partitions":1,
 //	         "instance":"host","seq":12,"sum":HEX}
 //
+// A state of a collection that is swept also has "sweep":{"position":INSTANT,
+// "started":INSTANT,"ended":INSTANT,"passed":INSTANT,"guard":TEXT,"listing":TEXT,
+// "trusted":TEXT,"asked":true,"approved":true}, of which those that say nothing are left
+// out; "position" is there while one runs. A doubt that a sweep made has "at":"beginning".
+//
 // A state may also have "partial":COMMAND: a command is in the middle of changing
 // everything, and nobody goes on from it before that command has been run to its end.
 //

@@ -16,7 +16,7 @@ func exported(name Name, n int) *Collection {
 	c.Identity = Identity{Topic: "s." + name.Collection, ID: [16]byte{1, 2, 3}, Partitions: 3}
 	c.Memory.State = connector.State{
 		Cursor:   connector.Cursor{Text: "2026-01-31T12:00:00+01:00", Instant: 1_790_000_000_000_000},
-		Trailing: 1_780_000_000_000_000, Floor: connector.Beginning, Lookback: 5 * time.Minute, Seq: 42,
+		Trailing: 1_780_000_000_000_000, Floor: connector.Beginning, Lookback: 5 * time.Minute, Seq: 42, Sweep: swept,
 		Prints: []connector.Numbered{{Number: 3, Fingerprint: connector.Fingerprint{HashVersion: 1, Exclude: []string{"seen_at"}, ID: "id", Instant: "updated_at"}}},
 	}
 	for i := range n {
