@@ -53,6 +53,24 @@ func (s State) Moved(to, now Instant) State {
 	return s
 }
 
+// Swept returns the state with a sweep that is due now; approved lets that one pass its
+// guards. One that runs goes on.
+func (s State) Swept(approved bool) State {
+	s.Sweep.Asked = !s.Sweep.Running
+	s.Sweep.Approved = s.Sweep.Approved || approved
+	return s
+}
+
+// Absent returns how many records sweeps have missed that are not yet confirmed to be gone.
+func (m *Memory) Absent() (n int) {
+	for _, d := range m.Doubts {
+		if d.swept() {
+			n++
+		}
+	}
+	return n
+}
+
 // Move is the edit that only replaces the state.
 func (m *Memory) Move(to State) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
@@ -207,6 +225,7 @@ func (s State) Restarted(set Settings, now Instant) State {
 	}
 	to := s.Moved(start, now)
 	to.Floor = start
+	to.Sweep.Running, to.Sweep.Position = false, 0 // what it missed may be read anew
 	return to
 }
 

@@ -101,6 +101,8 @@ type collectionView struct {
 	TopicID    string `json:"topic_id"`
 	Partitions int32  `json:"partitions"`
 	Instance   string `json:"instance"`
+	// Sweep is there when the collection is swept, or was.
+	Sweep *sweepView `json:"sweep,omitempty"`
 	// Problem is empty when the ledger adds up to the sum.
 	Problem string `json:"problem,omitempty"`
 }
@@ -157,6 +159,7 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 			Live: c.Memory.Ledger.Len(), Marks: len(c.Memory.Ledger.Marks()), Doubts: len(c.Memory.Doubts),
 			Seq: s.Seq, Sum: c.Sum.String(), Topic: c.Topic, TopicID: hex.EncodeToString(c.ID[:]), Partitions: c.Partitions, Instance: c.Instance,
 		}
+		row.Sweep = sweepOf(c.Memory)
 		if !c.Known {
 			row.Problem = "its state record is missing"
 		} else if c.Partial != "" {
@@ -185,6 +188,13 @@ func (v *stateView) print(a *app) error {
 		return err
 	}
 	for _, c := range v.Collections {
+		if c.Sweep != nil {
+			fmt.Fprintf(a.stdout, "%s.%s: %s\n", c.Source, c.Collection, c.Sweep)
+		}
+		if c.Sweep != nil && c.Sweep.Guard != "" {
+			fmt.Fprintf(a.stdout, "GUARD: %s.%s: the last sweep was not believed and nothing was deleted: %s; if the records are gone in truth: tributary sweep %s.%s --approve\n",
+				c.Source, c.Collection, c.Sweep.Guard, c.Source, c.Collection)
+		}
 		if c.Problem != "" {
 			fmt.Fprintf(a.stdout, "PROBLEM: %s.%s: %s\n", c.Source, c.Collection, c.Problem)
 		}

@@ -73,6 +73,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	c.settings.Paged = c.rest.PageParam != ""
 	c.settings.Probe = c.rest.ProbeMax
 	c.settings.Fingerprint = c.rest.Fingerprint()
+	c.sweeps(n)
 	if len(c.problems) == before && !a.broken {
 		c.validate(n)
 	}
@@ -179,20 +180,4 @@ func (c *collectionDecoder) value(n *node) {
 		"drop": func(n *node) { c.rest.Drop = c.paths(n) },
 		"mask": func(n *node) { c.rest.Mask = c.paths(n) },
 	})
-}
-
-// deletions decodes how the API says that a record is gone. A map stands beside the
-// word "none" because more ways will come.
-func (c *collectionDecoder) deletions(n *node) {
-	if n.isScalar() {
-		if s, ok := c.scalar(n, "none or {field: NAME}"); ok && s != "none" {
-			c.fail(n, "wants none or {field: NAME}, found %s", shown(n))
-		}
-		c.rest.Deleted = ""
-		return
-	}
-	c.object(n, keys{"field": func(n *node) { c.rest.Deleted = c.name(n) }})
-	if n.kind == mapNode {
-		c.require(n, "field")
-	}
 }

@@ -62,6 +62,7 @@ in the same transaction. Kill it anywhere, and it goes on where Kafka says it is
 		newPreviewCmd(a),
 		newStateCmd(a),
 		newVerifyCmd(a),
+		newSweepCmd(a),
 		newPublishCmd(a),
 		newValidateCmd(a),
 		newHealthcheckCmd(a),

@@ -39,7 +39,9 @@ type sourceYAML struct {
 			Param string
 			Max   int
 		}
+		Deletions any
 	}
+	Deletions any
 }
 
 type requestYAML struct{ Params map[string]any }
