@@ -57,8 +57,9 @@ The file is tributary.yaml if none is named; - writes to standard output.`,
 // with everything that a preset would say.
 func example(preset string, p presets) ([]byte, error) {
 	data := struct {
-		Preset, Variable string
-		Collections      []string
+		Preset, Source string
+		Collections    []string
+		Asked          string // the collections of a preset that has none
 	}{}
 	if preset != noPreset {
 		text, ok := p.lookup(preset)
@@ -67,7 +68,7 @@ func example(preset string, p presets) ([]byte, error) {
 			return nil, &exitError{code: exitUsage, err: fmt.Errorf("there is no preset %q%s", preset, suggestion(preset, known))}
 		}
 		data.Preset, data.Collections = preset, collectionNames(preset, text)
-		data.Variable = strings.ToUpper(strings.ReplaceAll(preset, "-", "_")) + "_TOKEN"
+		data.Source, data.Asked = presetExample(text)
 	}
 	t, err := template.New("example").Delims("[[", "]]").Parse(exampleConfig)
 	if err != nil {
@@ -76,6 +77,24 @@ func example(preset string, p presets) ([]byte, error) {
 	var out bytes.Buffer
 	err = t.Execute(&out, data)
 	return out.Bytes(), err
+}
+
+// presetExample returns the source that the comment at the head of a preset shows: how it
+// is named and reached, and which collections it asks for.
+func presetExample(text []byte) (source, collections string) {
+	const sign, opening = "#   ", "#   sources:"
+	_, rest, _ := strings.Cut(string(text), opening+"\n")
+	into := &source
+	for line := range strings.SplitSeq(rest, "\n") {
+		if !strings.HasPrefix(line, sign) {
+			break
+		}
+		if line = strings.TrimPrefix(line, sign); strings.HasPrefix(line, "    collections:") {
+			into = &collections
+		}
+		*into += "\n" + line
+	}
+	return strings.TrimPrefix(source, "\n"), strings.TrimPrefix(collections, "\n")
 }
 
 // collectionNames returns the collections that a preset knows.

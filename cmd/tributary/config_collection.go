@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +130,7 @@ func (c *collectionDecoder) keys() keys {
 		"page":          c.page,
 		"records":       func(n *node) { r.Records = c.text(n) },
 		"id":            func(n *node) { r.ID = c.name(n) },
-		"path":          func(n *node) { r.Path = c.text(n) },
+		"path":          func(n *node) { r.Path = c.path(n) },
 		"probe":         c.probe,
 		"echo":          c.echo,
 	}
@@ -180,4 +181,10 @@ func (c *collectionDecoder) value(n *node) {
 		"drop": func(n *node) { c.rest.Drop = c.paths(n) },
 		"mask": func(n *node) { c.rest.Mask = c.paths(n) },
 	})
+}
+
+// path decodes a path, in which {collection} stands for the collection's name: a preset
+// says once where all of them are.
+func (c *collectionDecoder) path(n *node) string {
+	return strings.ReplaceAll(c.text(n), "{collection}", url.PathEscape(c.settings.Collection))
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tributary/connector/rest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden texts")
@@ -20,6 +22,11 @@ func testEnv(name string) (string, bool) {
 		"TOKEN": canary + "token", "EMPTY": "", "N": "3", "INTERVAL": "7s", "YES": "true",
 		"STRUCTURE": "crm\nsources: []", "SALESLOFT_TOKEN": canary + "salesloft", "EXAMPLE_TOKEN": canary + "example",
 	}[name]
+	for _, preset := range rest.PresetNames() {
+		if !ok && strings.HasPrefix(name, strings.ToUpper(preset)+"_") {
+			value, ok = canary+preset, true
+		}
+	}
 	return value, ok
 }
 

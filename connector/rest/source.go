@@ -81,6 +81,7 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 		return connector.Page{}, s.refuse(err)
 	}
 	page.Date = connector.InstantOf(a.date)
+	page.Last = page.Last || s.shownWhole(q, page)
 	if err := s.echo.check(q, s.pages, page.Records); err != nil {
 		err.What = s.name + ": " + s.scrub.text(err.What)
 		return connector.Page{}, err
@@ -126,4 +127,10 @@ func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err
 		return a, s.refuse(&refusal{"no_date", "it has no Date header that can be read, and every rule about time needs the server's clock: a proxy in between may strip it"})
 	}
 	return a, nil
+}
+
+// shownWhole says whether a first page shows as many records as the API says there are,
+// where it has no other word for the end.
+func (s *Source) shownWhole(q connector.Query, p connector.Page) bool {
+	return s.cfg.Next == "" && q.Page == 1 && p.Total >= 0 && p.Total == len(p.Records)
 }

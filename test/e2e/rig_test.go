@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -42,6 +43,7 @@ type config struct {
 
 type source struct {
 	name, url, auth string
+	preset          string // none: salesloft
 	settings        map[string]string
 	collections     []string
 }
@@ -94,7 +96,7 @@ func (c config) yaml(listen string) string {
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
 	for _, s := range c.sources {
-		fmt.Fprintf(&b, "  - name: %s\n    preset: salesloft\n    url: %q\n    auth: %s\n    budget: {per_minute: 100000000}\n", s.name, s.url, s.auth)
+		fmt.Fprintf(&b, "  - name: %s\n    preset: %s\n    url: %q\n    auth: %s\n    budget: {per_minute: 100000000}\n", s.name, cmp.Or(s.preset, "salesloft"), s.url, s.auth)
 		for k, v := range s.settings {
 			fmt.Fprintf(&b, "    %s: %s\n", k, v)
 		}

@@ -93,7 +93,7 @@ func (s *Server) start(t testing.TB) error {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	s.URL = "http://" + address
-	if s.proc, err = child.Serve(t, exec.Command(binary, "serve", "--http", address, "--dir", dir), s.URL+"/api/health", startTimeout); err != nil {
+	if s.proc, err = child.Serve(t, exec.Command(binary, "serve", "--dev=false", "--http", address, "--dir", dir), s.URL+"/api/health", startTimeout); err != nil {
 		return fmt.Errorf("pocketbase: %w", err)
 	}
 	return s.prepare(t.Context())

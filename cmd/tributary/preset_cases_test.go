@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"tributary/test/standin"
+)
+
+const sweepHourly = ``
+
+var presetCases = []presetCase{
+	{
+		preset: "github", collection: "issues", path: "/repos/acme/app", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.GitHub, precision: time.Second, key: number,
+	},
+	{
+		preset: "hubspot", collection: "contacts", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.HubSpot, precision: time.Millisecond, lag: 20 * time.Second, key: number,
+	},
+	{
+		preset: "directus", collection: "articles", path: "/items", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Directus, precision: time.Millisecond, key: number,
+	},
+	{
+		preset: "zendesk", collection: "tickets", path: "/api/v2/incremental", config: ", page: {size: 7}",
+		api: standin.Zendesk, precision: time.Second, key: number,
+	},
+	{
+		preset: "stripe", collection: "customers", path: "/v1", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Stripe, precision: time.Second, key: func(id int) string { return fmt.Sprintf("cus_%06d", id) },
+	},
+	{
+		preset: "jira", collection: "issues", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Jira, precision: time.Millisecond, lag: 30 * time.Second, key: func(id int) string { return number(10_000 + id) },
+	},
+	{
+		preset: "notion", collection: "tasks", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Notion, precision: time.Minute, key: func(id int) string { return fmt.Sprintf("59833787-2cf9-4fdf-8782-%012d", id) },
+	},
+	{
+		preset: "intercom", collection: "conversations", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Intercom, precision: time.Second, key: number,
+	},
+	{
+		preset: "pipedrive", collection: "persons", path: "/api/v2", config: `, page: {size: 7}, auth: {header: {name: x-api-token, value: secret}}` + sweepHourly,
+		api: standin.Pipedrive, precision: time.Second, key: number,
+	},
+	{
+		preset: "shopify", collection: "orders", path: "/admin/api/2026-01", config: ", page: {size: 7}" + sweepHourly,
+		api: standin.Shopify, precision: time.Second, key: func(id int) string { return fmt.Sprintf("gid://shopify/Order/%d", id) },
+	},
+}

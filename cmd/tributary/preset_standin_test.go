@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+	"tributary/test/standin"
+)
+
+// A presetCase reads a stand-in by a preset alone, with smaller pages and rarer sweeps.
+type presetCase struct {
+	preset, collection string
+	config             string // flow style, after a comma: what a user would add
+	path               string // after the stand-in's address
+	api                func(*standin.Store) http.Handler
+	precision, lag     time.Duration
+	key                func(id int) string
+	// truth is what the topic must hold at the end: key → version. nil: every record that
+	// is not deleted.
+	truth   func(*standin.Store) map[string]int
+	quiet   time.Duration // how long the end is given; 0: two hours
+	deletes bool          // records are deleted, too
+}
+
+func number(id int) string { return strconv.Itoa(id) }
+
+// A topic takes batches as a lane does, and notes what must not be.
+type topicOfTest struct {
+	c      *presetCase
+	s      *standin.Store
+	fold   *connector.Memory
+	live   map[string]int
+	last   map[string]int // the newest version published, deleted or not
+	faults []string
+	counts map[string]int
+}
+
+var verOf = regexp.MustCompile(`"ver":"?(\d+)`)
+
+func (t *topicOfTest) Stage(_ context.Context, b *connector.Batch) error {
+	for _, c := range b.Changes {
+		if c.Value == nil {
+			t.counts["tombstones"]++
+			if _, ok := t.live[c.ID]; !ok {
+				t.faults = append(t.faults, "a tombstone of "+c.ID+", which was not live")
+			}
+			if truth := t.history()[c.ID]; truth == nil || !slices.Contains(truth, t.last[c.ID]+1) && slices.Max(truth) <= t.last[c.ID] {
+				t.faults = append(t.faults, fmt.Sprintf("a tombstone of %s, whose version %d was not deleted: %v", c.ID, t.last[c.ID], truth))
+			}
+			delete(t.live, c.ID)
+			continue
+		}
+		t.counts["upserts"]++
+		m := verOf.FindSubmatch(c.Value)
+		if m == nil {
+			t.faults = append(t.faults, fmt.Sprintf("%s has no version: %s", c.ID, c.Value))
+			continue
+		}
+		ver, _ := strconv.Atoi(string(m[1]))
+		if ver <= t.last[c.ID] {
+			t.faults = append(t.faults, fmt.Sprintf("version %d of %s after version %d", ver, c.ID, t.last[c.ID]))
+		}
+		t.live[c.ID], t.last[c.ID] = ver, ver
+	}
+	clone := *b
+	t.fold.Apply(&clone)
+	return nil
+}
+
+func (t *topicOfTest) Flush(context.Context) error { return nil }
+
+// history returns the versions in which records are deleted, by key.
+func (t *topicOfTest) history() map[string][]int {
+	out := map[string][]int{}
+	for id, r := range t.s.Truth() {
+		if r.Gone {
+			out[t.c.key(id)] = []int{r.Ver}
+		}
+	}
+	return out
+}
+
+// reader begins a life from what is committed.
+func (t *topicOfTest) reader(tt *testing.T, cfg CollectionConfig) *connector.Reader {
+	tt.Helper()
+	all := connector.NewMetrics(prometheus.NewRegistry())
+	m := all.Source("api")
+	src, err := rest.New(cfg.Rest, rest.NewClient("test", rest.Budget{}, nil), m)
+	if err != nil {
+		tt.Fatal(err)
+	}
+	env := connector.Env{
+		Now:    t.s.Now,
+		Sleep:  func(_ context.Context, d time.Duration) error { t.s.Advance(d); return nil },
+		Random: func() float64 { return 0.5 }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), GiveUp: 2,
+	}
+	r, err := connector.NewReader(cfg.Settings, src, t, copyOf(t.fold), env, all.Collection("api", cfg.Settings.Collection))
+	if err != nil {
+		tt.Fatal(err)
+	}
+	return r
+}
+
+// copyOf returns what another process would read from the offsets topic.
+func copyOf(m *connector.Memory) *connector.Memory {
+	out := connector.NewMemory()
+	for id, e := range m.Ledger.All() {
+		out.Ledger.Put(id, e)
+	}
+	maps.Copy(out.Doubts, m.Doubts)
+	out.State = m.State
+	return out
+}
+
+// realPresets are those that the program has.
+var realPresets = presets{lookup: rest.Preset, names: rest.PresetNames}
+
+func TestEveryPresetIsAConfig(t *testing.T) {
+	for _, name := range rest.PresetNames() {
+		data, _ := rest.Preset(name)
+		source, asked := presetExample(data)
+		if !strings.Contains(source, "preset: "+name) || asked == "" {
+			t.Errorf("%s shows no example at its head:\n%s\n%s", name, source, asked)
+			continue
+		}
+		for _, collections := range []string{asked, "    collections: [" + strings.Join(collectionNames(name, data), ", ") + "]"} {
+			text := head + "sources:\n" + source + "\n" + collections + "\n"
+			if strings.HasSuffix(collections, "[]") {
+				continue
+			}
+			if _, err := parseConfig(newConfigText(name+".yaml", []byte(text)), "", testEnv, realPresets); err != nil {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
+
+func TestEveryPresetReadsItsStandIn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range presetCases {
+		seen[c.preset] = true
+		if _, there := rest.Preset(c.preset); !there {
+			continue
+		}
+		t.Run(c.preset+"."+c.collection, func(t *testing.T) {
+			for seed := range uint64(2) {
+				c.run(t, seed)
+			}
+		})
+	}
+	for _, name := range rest.PresetNames() {
+		if !seen[name] && !slices.Contains([]string{"salesloft", "pocketbase", "datasette"}, name) {
+			t.Errorf("preset %s was tried on nothing", name)
+		}
+	}
+}
+
+func (c *presetCase) run(t *testing.T, seed uint64) {
+	s := standin.New(c.precision, c.lag, seed)
+	srv := httptest.NewServer(c.api(s))
+	defer srv.Close()
+	text := fmt.Sprintf("%ssources:\n  - {name: api, preset: %s, url: %q, collections: [%s]%s}\n", head, c.preset, srv.URL+c.path, c.collection, c.config)
+	whole, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := collectionOf(t, whole, "api."+c.collection)
+	topic := &topicOfTest{c: c, s: s, fold: connector.NewMemory(), live: map[string]int{}, last: map[string]int{}, counts: map[string]int{}}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	s.Insert(40)
+	s.Advance(2 * time.Minute)
+	s.Insert(25)
+	r := topic.reader(t, cfg)
+	pull := func() {
+		t.Helper()
+		if rng.IntN(10) == 0 {
+			r = topic.reader(t, cfg)
+		}
+		if err := r.Pull(t.Context()); err != nil {
+			t.Fatalf("%v\n%s", err, strings.Join(s.Complaints(), "\n"))
+		}
+	}
+	for range 120 {
+		switch k := rng.IntN(10); {
+		case k < 3:
+			s.Insert(1)
+		case k < 7:
+			s.Update(1)
+		case k < 8:
+			s.Update(20)
+		case k < 9 && c.deletes:
+			s.Delete(1)
+		}
+		s.Advance(time.Duration(rng.IntN(20_000)) * time.Millisecond)
+		pull()
+	}
+	quiet := c.quiet
+	if quiet == 0 {
+		quiet = 2 * time.Hour
+	}
+	for end := s.Now().Add(quiet); s.Now().Before(end); s.Advance(time.Minute) {
+		pull()
+	}
+	c.judge(t, topic)
+}
+
+func (c *presetCase) judge(t *testing.T, topic *topicOfTest) {
+	t.Helper()
+	if complaints := topic.s.Complaints(); len(complaints) > 0 {
+		t.Errorf("the stand-in was asked wrongly %d times: %s", len(complaints), complaints[0])
+	}
+	for i, fault := range topic.faults {
+		if i < 5 {
+			t.Error(fault)
+		}
+	}
+	truth := map[string]int{}
+	if c.truth != nil {
+		truth = c.truth(topic.s)
+	} else {
+		for id, r := range topic.s.Truth() {
+			if !r.Gone {
+				truth[c.key(id)] = r.Ver
+			}
+		}
+	}
+	lost, kept := 0, 0
+	for id, ver := range truth {
+		if topic.live[id] != ver {
+			lost++
+			if lost < 5 {
+				t.Errorf("%s: version %d is there, %d is the truth", id, topic.live[id], ver)
+			}
+		}
+	}
+	for id := range topic.live {
+		if _, there := truth[id]; !there {
+			kept++
+			if kept < 5 {
+				t.Errorf("%s is live there, and gone at the source", id)
+			}
+		}
+	}
+	if topic.counts["upserts"] < 100 || len(truth) < 50 {
+		t.Errorf("%v of %d records prove nothing", topic.counts, len(truth))
+	}
+	t.Logf("%d requests, %v, %d records", topic.s.Requests(), topic.counts, len(truth))
+}
