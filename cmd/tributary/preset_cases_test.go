@@ -7,7 +7,8 @@ import (
 	"tributary/test/standin"
 )
 
-const sweepHourly = ``
+// sweepHourly has deletions found soon.
+const sweepHourly = `, deletions: {sweep: {every: 1h}}`
 
 var presetCases = []presetCase{
 	{
