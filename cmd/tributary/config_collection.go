@@ -130,7 +130,7 @@ func (c *collectionDecoder) keys() keys {
 		"page":          c.page,
 		"records":       func(n *node) { r.Records = c.text(n) },
 		"id":            func(n *node) { r.ID = c.name(n) },
-		"path":          func(n *node) { r.Path = c.path(n) },
+		"path":          func(n *node) { r.Path = c.place(n) },
 		"probe":         c.probe,
 		"echo":          c.echo,
 	}
@@ -183,8 +183,8 @@ func (c *collectionDecoder) value(n *node) {
 	})
 }
 
-// path decodes a path, in which {collection} stands for the collection's name: a preset
+// place decodes where a collection is, in which {collection} stands for the collection's name: a preset
 // says once where all of them are.
-func (c *collectionDecoder) path(n *node) string {
+func (c *collectionDecoder) place(n *node) string {
 	return strings.ReplaceAll(c.text(n), "{collection}", url.PathEscape(c.settings.Collection))
 }
