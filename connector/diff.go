@@ -12,6 +12,7 @@ package connector
 // At an equal instant the later reading wins, also over a mark: with stamps of whole
 // seconds a record is deleted and made again within one.
 func (r *Reader) diff(rec *Record, date Instant) {
+	r.mended(rec)
 	e, ok := r.mem.Ledger.Get(rec.ID)
 	switch {
 	case !ok:

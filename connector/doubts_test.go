@@ -25,7 +25,7 @@ type collector struct{ batches []Batch }
 
 func (s *collector) Stage(_ context.Context, b *Batch) error {
 	c := *b
-	c.Changes = append([]Change(nil), b.Changes...)
+	c.Changes, c.Letters = append([]Change(nil), b.Changes...), append([]Letter(nil), b.Letters...)
 	s.batches = append(s.batches, c)
 	return nil
 }

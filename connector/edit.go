@@ -33,7 +33,9 @@ func (e *edit) flush(s State, partial string) {
 	e.batch.reset()
 }
 
-func (e *edit) full() bool { return len(e.batch.Entries)+len(e.batch.Doubts) >= editPiece }
+func (e *edit) full() bool {
+	return len(e.batch.Entries)+len(e.batch.Doubts)+len(e.batch.Receipts) >= editPiece
+}
 
 // Moved returns the state with its cursor at another instant. Backwards the head reads
 // again, and what it finds in the ledger is published no second time; what is younger
@@ -81,7 +83,8 @@ func (m *Memory) Move(to State) iter.Seq[*Batch] {
 
 // Again is the edit after which every live record is published once more when it is
 // next read: its entry is that of no version, older than all. So a record that is gone
-// by then is still known to have been published.
+// by then is still known to have been published. Records that cannot be published are
+// letters once more.
 func (m *Memory) Again(to State) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		e := edit{seq: m.State.Seq, yield: yield}
@@ -90,11 +93,12 @@ func (m *Memory) Again(to State) iter.Seq[*Batch] {
 				e.entry(EntryChange{ID: id, Old: old, Had: true, New: Entry{Instant: Beginning}}, m.State, "")
 			}
 		}
+		e.receipts(m.Receipts, nil, m.State, "")
 		e.flush(to, "")
 	}
 }
 
-// Empty is the edit that forgets every entry, mark and doubt; with tombstones every
+// Empty is the edit that forgets every entry, mark, doubt and receipt; with tombstones every
 // live record is deleted from the topic as well, at the instant at. It is not to be
 // gone on from before its last batch; command is what is to be run again if that does not
 // come.
@@ -111,11 +115,12 @@ func (m *Memory) Empty(to State, command string, tombstones bool, at Instant) it
 			e.entry(EntryChange{ID: id, Old: old, Had: true, Drop: true}, m.State, command)
 		}
 		e.doubts(m.Doubts, nil, m.State, command)
+		e.receipts(m.Receipts, nil, m.State, command)
 		e.flush(to, "")
 	}
 }
 
-// Replace is the edit that makes a collection's ledger and doubts those of o, and its
+// Replace is the edit that makes a collection's ledger, doubts and receipts those of o, and its
 // state o's but for the number. It is not to be gone on from before its last batch;
 // command is what is to be run again if that does not come.
 func (m *Memory) Replace(o *Memory, command string) iter.Seq[*Batch] {
@@ -132,6 +137,7 @@ func (m *Memory) Replace(o *Memory, command string) iter.Seq[*Batch] {
 			e.entry(EntryChange{ID: id, Old: old, Had: had, New: entry}, m.State, command)
 		}
 		e.doubts(m.Doubts, o.Doubts, m.State, command)
+		e.receipts(m.Receipts, o.Receipts, m.State, command)
 		e.flush(o.State, "")
 	}
 }

@@ -55,10 +55,11 @@ type Metrics struct {
 	eventAge, pollDuration                          *prometheus.HistogramVec
 	polls, pages, read, unchanged                   *prometheus.CounterVec
 	published, skipped                              *prometheus.CounterVec
-	doubts, marks, entries                          *prometheus.GaugeVec
+	doubts, marks, entries, unpublished             *prometheus.GaugeVec
 	sweepStarted, sweepEnded, sweepPosition         *prometheus.GaugeVec
 	sweepRunning, sweepGuarded, absent              *prometheus.GaugeVec
 	sweeps                                          *prometheus.CounterVec
+	letters                                         *prometheus.CounterVec
 
 	transactions       *prometheus.CounterVec
 	transactionSeconds *prometheus.HistogramVec
@@ -122,6 +123,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		doubts:       gauge("doubts", "Entries that a reading contradicts and that are looked at again.", sc...),
 		marks:        gauge("deletion_marks", "Deletions remembered until no replica can show the record any more.", sc...),
 		entries:      gauge("ledger_entries", "Live records in the ledger.", sc...),
+		letters:      counter("dead_letters_total", "Records committed to the dead letter queue.", sc...),
+		unpublished:  gauge("unpublished_records", "Records in the dead letter queue that were not mended since.", sc...),
 
 		sweepStarted:  gauge("sweep_started_timestamp_seconds", "When the running or last sweep began, by the server's clock; 0 before the first.", sc...),
 		sweepEnded:    gauge("sweep_ended_timestamp_seconds", "When the last sweep ended, by the server's clock; before the first, when reading began.", sc...),
@@ -188,7 +191,8 @@ type CollectionMetrics struct {
 	Pages, Read, Unchanged                          prometheus.Counter
 	Upserts, Deletes                                prometheus.Counter
 	Skipped                                         *prometheus.CounterVec // by reason
-	Doubts, Marks, Entries                          prometheus.Gauge
+	Letters                                         prometheus.Counter
+	Doubts, Marks, Entries, Unpublished             prometheus.Gauge
 	SweepStarted, SweepEnded, SweepPosition         prometheus.Gauge
 	SweepRunning, SweepGuarded, Absent              prometheus.Gauge
 	Sweeps                                          *prometheus.CounterVec // by outcome
@@ -210,7 +214,8 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 		Pages: m.pages.With(l), Read: m.read.With(l), Unchanged: m.unchanged.With(l),
 		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
 		Skipped: m.skipped.MustCurryWith(l),
-		Doubts:  m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
+		Letters: m.letters.With(l), Unpublished: m.unpublished.With(l),
+		Doubts: m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
 		SweepStarted: m.sweepStarted.With(l), SweepEnded: m.sweepEnded.With(l), SweepPosition: m.sweepPosition.With(l),
 		SweepRunning: m.sweepRunning.With(l), SweepGuarded: m.sweepGuarded.With(l), Absent: m.absent.With(l),
 		Sweeps:  m.sweeps.MustCurryWith(l),

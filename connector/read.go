@@ -58,22 +58,23 @@ func (r *Reader) window(ctx context.Context, q Query, to Instant, onward bool) (
 	}
 	a := q.From
 	w = window{whole: true, last: p.Last || cut || len(p.Records) == 0, rows: len(p.Records), total: p.Total}
-	if next := newest(rows).Floor(r.set.Tick); onward && !w.last && next > a && next < to {
+	if next := max(newest(rows), r.passed).Floor(r.set.Tick); onward && !w.last && next > a && next < to {
 		r.ahead(ctx, Query{From: next, To: q.To, Page: 1})
 	}
 	shown, last := r.take(rows, p.Date)
+	last = max(last, r.passed) // a page of records that cannot be published leads on too
 	switch next := last.Floor(r.set.Tick); {
 	case w.last:
 		w.end = to
 	case next > a:
 		w.end = next
-	case len(rows) > 0 && next >= a.Add(-r.tick()):
+	case last != Beginning && next >= a.Add(-r.tick()):
 		if shown, w.whole, err = r.drain(ctx, a, shown); err != nil {
 			return w, err
 		}
 		w.end = a.Add(r.tick())
 	default:
-		return w, r.stuck(a, last, len(rows))
+		return w, r.stuck(a, last)
 	}
 	w.known, w.shown = w.end, shown
 	if r.set.Settle > 0 {
@@ -119,21 +120,30 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 	r.walk.show(r, p.Records)
 	rows = p.Records[:0:len(p.Records)]
 	top := Beginning
+	r.passed = Beginning
 	for _, rec := range p.Records {
-		if rec.Bad = r.unfit(rec); rec.Bad != "" {
-			r.walk.alive(r, rec)
-			if err := r.bad(rec); err != nil {
-				return nil, false, err
-			}
-			continue
+		unfit := r.unfit(rec)
+		if unfit == "" {
+			top = max(top, rec.Instant)
 		}
-		top = max(top, rec.Instant)
 		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
 			cut = true
 			r.walk.alive(r, rec)
 			continue
 		}
-		rows = append(rows, rec)
+		if unfit == "" {
+			rows = append(rows, rec)
+			continue
+		}
+		r.walk.alive(r, rec)
+		if rec.Instant != 0 {
+			r.passed = max(r.passed, rec.Instant)
+		}
+		tooLarge := rec.Bad == ""
+		rec.Bad = unfit
+		if err := r.bad(rec, tooLarge); err != nil {
+			return nil, false, err
+		}
 	}
 	if r.env.Page != nil {
 		r.env.Page(len(p.Records), top, p.Date)
@@ -186,22 +196,25 @@ func (s *Settings) CheckOrder(p Page, q Query) error {
 }
 
 // bad counts a record that cannot be published, or stops at it.
-func (r *Reader) bad(rec Record) error {
+func (r *Reader) bad(rec Record, tooLarge bool) error {
 	r.m.Skipped.WithLabelValues("bad_record").Inc()
-	if r.set.OnBadRecord == SkipBadRecord {
+	switch r.set.OnBadRecord {
+	case SkipBadRecord:
 		r.env.Log.Warn("record passed over", "id", rec.ID, "stamp", rec.Stamp, "why", rec.Bad)
 		return nil
+	case DeadLetterQueue:
+		return r.letter(&rec, tooLarge)
 	}
 	return &StopError{
 		What:   fmt.Sprintf("record %q (%s) cannot be published: %s", rec.ID, rec.Stamp, rec.Bad),
-		Remedy: "mend the record at its source, or set `on_bad_record: skip` for this collection",
+		Remedy: "mend the record at its source, or set `on_bad_record: dlq` (such records go to a topic of their own) or `on_bad_record: skip` for this collection",
 	}
 }
 
-func (r *Reader) stuck(a, last Instant, rows int) error {
-	if rows == 0 {
+func (r *Reader) stuck(a, last Instant) error {
+	if last == Beginning {
 		return &StopError{
-			What:   fmt.Sprintf("a page from %s holds only records that cannot be published, and the API says that more follow", a),
+			What:   fmt.Sprintf("a page from %s holds only records without an instant, and the API says that more follow", a),
 			Remedy: "mend those records at their source, or ask for larger pages",
 		}
 	}

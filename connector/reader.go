@@ -50,10 +50,11 @@ type Reader struct {
 	seen  Instant // of the first answer of the last head reading that came to its end
 	// quiet is until when probes wait after one that showed nothing.
 	quiet   Instant
-	changed bool   // this pull published something
-	sent    *ahead // a request that was sent ahead
-	put     putOff // the tie that does not come to rest
-	walk    *walk  // of the sweep that runs, nil between two turns of it
+	changed bool    // this pull published something
+	sent    *ahead  // a request that was sent ahead
+	passed  Instant // the newest of the last page's records that cannot be published
+	put     putOff  // the tie that does not come to rest
+	walk    *walk   // of the sweep that runs, nil between two turns of it
 	// absent are doubts that sweeps made, missed those of them that stood no guards yet.
 	absent, missed int
 	probes         int // ids that a probe may ask for, as far as the source bears it
@@ -255,6 +256,7 @@ func (r *Reader) gauges() {
 	}
 	r.sweepGauges()
 	r.m.Doubts.Set(float64(len(r.mem.Doubts)))
+	r.m.Unpublished.Set(float64(len(r.mem.Receipts)))
 	r.m.Marks.Set(float64(len(r.mem.Ledger.Marks())))
 	r.m.Entries.Set(float64(r.mem.Ledger.Len()))
 }

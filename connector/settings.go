@@ -9,6 +9,7 @@ type OnBadRecord string
 const (
 	StopOnBadRecord OnBadRecord = "stop" // the collection stops and names the record
 	SkipBadRecord   OnBadRecord = "skip" // it is counted and passed over
+	DeadLetterQueue OnBadRecord = "dlq"  // it goes to the dead letter queue, once
 )
 
 // Start says from where a collection without state is read.

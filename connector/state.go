@@ -108,6 +108,9 @@ type Batch struct {
 	Changes []Change
 	Entries []EntryChange
 	Doubts  []DoubtChange
+	// Letters are for the dead letter queue, Receipts what is remembered of them.
+	Letters  []Letter
+	Receipts []ReceiptChange
 	// State is the collection's after the batch, with the batch's own number in Seq.
 	State State
 	// Partial, if not empty, says that nobody may go on from this batch: it is a piece of a
@@ -118,23 +121,29 @@ type Batch struct {
 // reset empties the batch and keeps its memory.
 func (b *Batch) reset() {
 	clear(b.Changes) // lets the page go
+	clear(b.Letters)
 	b.Changes, b.Entries, b.Doubts = b.Changes[:0], b.Entries[:0], b.Doubts[:0]
+	b.Letters, b.Receipts = b.Letters[:0], b.Receipts[:0]
 	b.Partial = ""
 }
 
-func (b *Batch) empty() bool { return len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 }
+func (b *Batch) empty() bool {
+	return len(b.Changes)+len(b.Entries)+len(b.Doubts)+len(b.Letters)+len(b.Receipts) == 0
+}
 
-// Memory is a collection's state, ledger and doubts: always the fold of its batches,
+// Memory is a collection's state, ledger, doubts and receipts: always the fold of its batches,
 // and owned by one goroutine.
 type Memory struct {
 	State  State
 	Ledger *Ledger
 	Doubts map[string]Doubt
+	// Receipts are those of the records that cannot be published.
+	Receipts map[string]Receipt
 }
 
 // NewMemory returns the memory of a collection without any batch.
 func NewMemory() *Memory {
-	return &Memory{State: NewState(), Ledger: &Ledger{}, Doubts: map[string]Doubt{}}
+	return &Memory{State: NewState(), Ledger: &Ledger{}, Doubts: map[string]Doubt{}, Receipts: map[string]Receipt{}}
 }
 
 // Apply folds one more batch in.
@@ -151,6 +160,13 @@ func (m *Memory) Apply(b *Batch) {
 			delete(m.Doubts, c.ID)
 		} else {
 			m.Doubts[c.ID] = c.New
+		}
+	}
+	for _, c := range b.Receipts {
+		if c.Drop {
+			delete(m.Receipts, c.Key)
+		} else {
+			m.Receipts[c.Key] = c.New
 		}
 	}
 	m.State = b.State

@@ -15,12 +15,13 @@ const version = "v1"
 
 // kinds of records.
 const (
-	kindLayout = "layout"
-	kindClaim  = "claim"
-	kindState  = "state"
-	kindEntry  = "entry"
-	kindDoubt  = "doubt"
-	kindAuth   = "auth"
+	kindLayout  = "layout"
+	kindClaim   = "claim"
+	kindState   = "state"
+	kindEntry   = "entry"
+	kindDoubt   = "doubt"
+	kindReceipt = "receipt"
+	kindAuth    = "auth"
 )
 
 // Name is a collection of a source.
@@ -110,7 +111,7 @@ func parseKey(k []byte) (kind string, rest []string, err error) {
 	if parts[0] != version {
 		return "", nil, fmt.Errorf("key %.80q has version %q, this program knows %q: use the program that wrote it, or a newer one", k, parts[0], version)
 	}
-	want := map[string]int{kindLayout: 2, kindClaim: 2, kindAuth: 3, kindState: 4, kindEntry: 5, kindDoubt: 5}[parts[1]]
+	want := map[string]int{kindLayout: 2, kindClaim: 2, kindAuth: 3, kindState: 4, kindEntry: 5, kindDoubt: 5, kindReceipt: 5}[parts[1]]
 	if want == 0 {
 		return "", nil, fmt.Errorf("key %.80q is of a kind that this program does not know: use the program that wrote it, or a newer one", k)
 	}

@@ -13,12 +13,13 @@ type Said struct {
 	Name Name
 	// State is set by a state record that is there.
 	State *State
-	// ID is the record that an entry or a doubt is about, Entry what an entry says.
+	// ID is the record that an entry or a doubt is about, or the key of a receipt; Entry
+	// is what an entry says.
 	ID    string
 	Entry connector.Entry
-	// IsEntry, IsDoubt and IsState say of which kind the record is; none of them: it is
-	// about the lane, or about a source's token.
-	IsEntry, IsDoubt, IsState bool
+	// IsEntry, IsDoubt, IsReceipt and IsState say of which kind the record is; none of
+	// them: it is about the lane, or about a source's token.
+	IsEntry, IsDoubt, IsReceipt, IsState bool
 	// Forgotten says that the record has a null value.
 	Forgotten bool
 }
@@ -65,6 +66,11 @@ func decode(key, value []byte) (s Said, err error) {
 		s.IsDoubt = true
 		if value != nil {
 			_, err = decodeDoubt(value)
+		}
+	case kindReceipt:
+		s.IsReceipt = true
+		if value != nil {
+			_, err = decodeReceipt(value)
 		}
 	case kindAuth:
 		if value != nil {

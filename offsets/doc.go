@@ -18,17 +18,19 @@
 //	["v1","state",SOURCE,COLLECTION]         what a collection is resumed from
 //	["v1","entry",SOURCE,COLLECTION,ID]      ledger: one record's version, or mark
 //	["v1","doubt",SOURCE,COLLECTION,ID]      what a reading says against an entry
+//	["v1","receipt",SOURCE,COLLECTION,KEY]   what is remembered of a dead letter
 //	["v1","auth",SOURCE]                     a source's OAuth2 token, sealed
 //
 // A lane is a partition. A source lies on lane FNV-1a-64(name) mod lanes.
 //
-// Values of layout, claim, state, doubt and auth are JSON objects with "v":1. Instants are
+// Values of layout, claim, state, doubt, receipt and auth are JSON objects with "v":1. Instants are
 // RFC 3339 in UTC with six digits of fraction, or "beginning"; durations are Go's.
 //
 //	layout  {"v":1,"lanes":4,"hash":"fnv1a-64"}
 //	claim   {"v":1,"instance":"host","run":"9f86d081884c7d65","at":INSTANT,
 //	         "visit":false,"released":false}
 //	doubt   {"v":1,"since":INSTANT,"at":INSTANT,"absent":false,"twice":false}
+//	receipt {"v":1,"instant":INSTANT,"print":1,"hash":HEX}
 //	auth    {"v":1,"sealed":{"key":"k1","text":BASE64},"expiry":INSTANT,
 //	         "number":7,"instance":"host","run":"9f86d081884c7d65",
 //	         "written":INSTANT,"intent":{"lasts":"15s","instance":"host",
@@ -43,6 +45,11 @@
 // "started":INSTANT,"ended":INSTANT,"passed":INSTANT,"guard":TEXT,"listing":TEXT,
 // "trusted":TEXT,"asked":true,"approved":true}, of which those that say nothing are left
 // out; "position" is there while one runs. A doubt that a sweep made has "at":"beginning".
+//
+// A fingerprint among the prints may also have "include", "drop" and "mask": lists of
+// paths, as "exclude". The KEY of a receipt is id: and the record's id, or of a record
+// without one value: and the first 16 bytes of SHA-256 of its value in hexadecimal; its
+// instant is "beginning" where the record has none.
 //
 // A state may also have "partial":COMMAND: a command is in the middle of changing
 // everything, and nobody goes on from it before that command has been run to its end.
@@ -84,7 +91,7 @@
 //
 // # The sum
 //
-// `sum` is a multiset hash over the entries, marks and doubts of a collection: the
+// `sum` is a multiset hash over the entries, marks, doubts and receipts of a collection: the
 // sum modulo 2^256 of SHA-256(len(key) key len(value) value), lengths as four bytes
 // big-endian, the digest read as a big-endian number. A batch subtracts what it
 // replaces and adds what it writes.

@@ -33,7 +33,7 @@ func NewEncoder(topic string, partition int32, c *Collection, identity Identity,
 // Records appends a batch's records to dst, the state last, and returns with them how
 // many bytes of keys and values they hold.
 func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record, int) {
-	n := len(b.Entries) + len(b.Doubts) + 1
+	n := len(b.Entries) + len(b.Doubts) + len(b.Receipts) + 1
 	slab := make([]kgo.Record, 0, n)
 	buf := make([]byte, 0, len(b.Entries)*(len(e.keys.entry)+16+entrySize))
 	size := 0
@@ -67,6 +67,18 @@ func (e *Encoder) Records(dst []*kgo.Record, b *connector.Batch) ([]*kgo.Record,
 		var v []byte
 		if !c.Drop {
 			v = encodeDoubt(c.New)
+			e.sum.add(k, v, &e.scratch)
+		}
+		add(k, v)
+	}
+	for _, c := range b.Receipts {
+		k := append([]byte(nil), e.keys.of(kindReceipt, c.Key)...)
+		if c.Had {
+			e.sum.sub(k, encodeReceipt(c.Old), &e.scratch)
+		}
+		var v []byte
+		if !c.Drop {
+			v = encodeReceipt(c.New)
 			e.sum.add(k, v, &e.scratch)
 		}
 		add(k, v)

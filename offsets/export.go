@@ -17,7 +17,9 @@ import (
 //	{"id":"17","instant":"2026-01-31T12:00:00.000000Z","print":1,"hash":"0f…"},
 //	{"id":"18","instant":"2026-01-31T12:00:01.000000Z","print":0,"mark":true}],
 //	"doubts":[
-//	{"id":"17","v":1,"since":…,"at":…,"absent":false,"twice":false}]}
+//	{"id":"17","v":1,"since":…,"at":…,"absent":false,"twice":false}],
+//	"receipts":[
+//	{"key":"id:18","v":1,"instant":…,"print":1,"hash":"0f…"}]}
 //	]}
 const exportVersion = 1
 
@@ -84,6 +86,11 @@ func Export(w io.Writer, topic string, collections []*Collection) error {
 		first = true
 		for id, d := range c.Memory.Doubts {
 			line(doubtOfJSON{id, toDoubtJSON(d)})
+		}
+		put("],\n\"receipts\":[")
+		first = true
+		for key, r := range c.Memory.Receipts {
+			line(receiptOfJSON{key, toReceiptJSON(r)})
 		}
 		put("]}")
 	}
@@ -166,6 +173,8 @@ func (d *importer) collection() (*Collection, error) {
 			return d.array(func() error { return d.entry(c) })
 		case "doubts":
 			return d.array(func() error { return d.doubt(c) })
+		case "receipts":
+			return d.array(func() error { return d.receipt(c) })
 		}
 		return fmt.Errorf("member %q of a collection is not known", name)
 	})
@@ -178,8 +187,8 @@ func (d *importer) collection() (*Collection, error) {
 		return nil, fmt.Errorf(`a collection lacks "source", "collection" or "state"`)
 	}
 	if sum := c.total(); sum != c.Sum {
-		return nil, fmt.Errorf("%s: %d entries and %d doubts add up to %s and not to the sum of its state, %s: the file was cut or changed",
-			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), sum, c.Sum)
+		return nil, fmt.Errorf("%s: %d entries, %d doubts and %d receipts add up to %s and not to the sum of its state, %s: the file was cut or changed",
+			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), len(c.Memory.Receipts), sum, c.Sum)
 	}
 	return c, nil
 }

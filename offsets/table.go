@@ -82,6 +82,8 @@ func (t *Table) apply(key, value []byte) error {
 	switch kind {
 	case kindState:
 		return c.applyState(value)
+	case kindReceipt:
+		return c.applyReceipt(rest[2], value)
 	case kindEntry:
 		if i := bytes.LastIndex(key, []byte(`,"`)); i >= 0 && bytes.IndexByte(key, '\\') < 0 {
 			t.prefix, t.last = append(t.prefix[:0], key[:i+2]...), c
@@ -174,15 +176,15 @@ func (c *Collection) applyDoubt(id string, value []byte) error {
 // that was lost, altered or added by somebody else shows.
 func (c *Collection) Verify() error {
 	if sum := c.total(); sum != c.Sum {
-		return fmt.Errorf("the ledger of %s (%d entries, %d doubts) adds up to %s and not to %s as its state says: records of the offsets topic were lost, altered or added",
-			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), sum, c.Sum)
+		return fmt.Errorf("the ledger of %s (%d entries, %d doubts, %d receipts) adds up to %s and not to %s as its state says: records of the offsets topic were lost, altered or added",
+			c.Name, c.Memory.Ledger.Len()+len(c.Memory.Ledger.Marks()), len(c.Memory.Doubts), len(c.Memory.Receipts), sum, c.Sum)
 	}
 	return nil
 }
 
 // Left is how many records the topic holds of the collection beside its state.
 func (c *Collection) Left() int {
-	return c.Memory.Ledger.Len() + len(c.Memory.Ledger.Marks()) + len(c.Memory.Doubts)
+	return c.Memory.Ledger.Len() + len(c.Memory.Ledger.Marks()) + len(c.Memory.Doubts) + len(c.Memory.Receipts)
 }
 
 // Adopt takes what was read for the truth, whatever the state record said.
@@ -199,32 +201,39 @@ func (c *Collection) total() (sum Sum) {
 	for id, d := range c.Memory.Doubts {
 		sum.add(keys.of(kindDoubt, id), encodeDoubt(d), &scratch)
 	}
+	for key, r := range c.Memory.Receipts {
+		sum.add(keys.of(kindReceipt, key), encodeReceipt(r), &scratch)
+	}
 	return sum
 }
 
 // keyBuffer makes keys of one collection, one after another in the same memory.
 type keyBuffer struct {
-	entry, doubt []byte // up to the id
-	buf          []byte
+	entry, doubt, receipt []byte // up to the id
+	buf                   []byte
 }
 
 func (k *keyBuffer) name(n Name) {
 	cut := func(b []byte) []byte { return append(b[:len(b)-1], ',') }
 	k.entry = cut(key(kindEntry, n.Source, n.Collection))
 	k.doubt = cut(key(kindDoubt, n.Source, n.Collection))
+	k.receipt = cut(key(kindReceipt, n.Source, n.Collection))
 }
 
-// of returns the key of an entry or doubt; the next call overwrites it.
+// of returns the key of an entry, a doubt or a receipt; the next call overwrites it.
 func (k *keyBuffer) of(kind, id string) []byte {
 	k.buf = k.append(k.buf[:0], kind, id)
 	return k.buf
 }
 
 func (k *keyBuffer) append(b []byte, kind, id string) []byte {
-	if kind == kindEntry {
+	switch kind {
+	case kindEntry:
 		b = append(b, k.entry...)
-	} else {
+	case kindDoubt:
 		b = append(b, k.doubt...)
+	default:
+		b = append(b, k.receipt...)
 	}
 	return append(appendQuoted(b, id), ']')
 }

@@ -24,6 +24,9 @@ type Config struct {
 	Instance, Run string
 	// Data says how data topics are made.
 	Data TopicSettings
+	// Letters names the dead letter queue of each collection that has one. Collections may
+	// share one.
+	Letters map[offsets.Name]string
 	// Bootstrap lets a collection without state begin beside a data topic that holds
 	// records already.
 	Bootstrap bool
@@ -104,6 +107,9 @@ func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 	}
 	p.lane.mu.Lock()
 	defer p.lane.mu.Unlock()
+	if _, letters := p.lane.letterTopics[topic]; letters {
+		return p.keyed.ForTopic(topic) // nobody reads them by key
+	}
 	pinned := 1
 	if w := p.lane.writers[topic]; w != nil {
 		pinned = int(w.identity.Partitions)

@@ -111,6 +111,9 @@ func (l *Lane) ended(idle bool) error {
 	for topic, w := range l.writers {
 		req.Topics = append(req.Topics, every(topic, w.identity.Partitions))
 	}
+	for topic, partitions := range l.letterTopics {
+		req.Topics = append(req.Topics, every(topic, partitions))
+	}
 	l.mu.Unlock()
 	// Briefly: what is staged meanwhile waits.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

@@ -116,6 +116,9 @@ func (l *Lane) endHanging(ctx context.Context) error {
 			topics[topic] = max(topics[topic], id.Partitions)
 		}
 	}
+	for topic, partitions := range l.letterTopicsOf(ctx) {
+		topics[topic] = max(topics[topic], partitions)
+	}
 	found, unknown, err := l.ask(ctx, topics)
 	if err != nil {
 		return err

@@ -140,8 +140,13 @@ func contents(r *kgo.Record) [32]byte {
 func (l *Lane) verdict(f *found) (commit bool, err error) {
 	committed := map[string]uint64{}
 	for name, c := range l.table.Collections {
-		if c.Known && c.Topic == f.topic {
+		if c.Known && (c.Topic == f.topic || l.cfg.Letters[name] == f.topic) {
 			committed[sourceHeader(name)] = c.Memory.State.Seq
+		}
+	}
+	for name, topic := range l.cfg.Letters {
+		if topic == f.topic && !l.table.Collection(name).Known {
+			committed[sourceHeader(name)] = 0
 		}
 	}
 	l.hung.mu.Lock()
@@ -223,6 +228,7 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 		epochs[r.ProducerEpoch] = true
 	}
 	var seen, same fate
+	letters := l.letterTopicsOf(ctx)
 	for name, c := range held.Collections {
 		if !c.Known {
 			continue
@@ -231,8 +237,14 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 		if c.Memory.State.Seq <= before {
 			return false, &doubtfulError{fmt.Sprintf("it holds batch %d of %s, whose state is at batch %d already", c.Memory.State.Seq, name, before)}
 		}
-		if err := l.lookInto(ctx, c, before, f.records[0].Timestamp, held.Records, epochs, &seen, &same); err != nil {
-			return false, err
+		topics := map[string]int32{c.Topic: c.Partitions}
+		if to := l.cfg.Letters[name]; to != "" && letters[to] > 0 {
+			topics[to] = letters[to]
+		}
+		for topic, partitions := range topics {
+			if err := l.lookInto(ctx, c, topic, partitions, before, f.records[0].Timestamp, held.Records, epochs, &seen, &same); err != nil {
+				return false, err
+			}
 		}
 	}
 	// A token stands alone in its transaction, so that nothing tells elsewhere. To have it
@@ -264,30 +276,30 @@ func (f fate) judge() (commit bool, err error) {
 }
 
 // lookInto looks for what became of the batches above a number, up to a state's, in the data
-// topic of a collection. Nothing was written there after them by this lane, so that they
+// topic of a collection, or in its dead letter queue. Nothing was written there after them by this lane, so that they
 // are at the end: at most a minute older than the states, or as many records from it.
-func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, above uint64, at time.Time, records int, epochs map[int16]bool, seen, same *fate) error {
+func (l *Lane) lookInto(ctx context.Context, c *offsets.Collection, topic string, partitions int32, above uint64, at time.Time, records int, epochs map[int16]bool, seen, same *fate) error {
 	adm := kadm.NewClient(l.cl)
-	starts, err := adm.ListStartOffsets(ctx, c.Topic)
+	starts, err := adm.ListStartOffsets(ctx, topic)
 	if gone := starts.Error(); err != nil || errors.Is(gone, kerr.UnknownTopicOrPartition) {
 		return err // of a topic that was deleted nothing can be told
 	}
-	ends, err2 := adm.ListEndOffsets(ctx, c.Topic)
-	since, err3 := adm.ListOffsetsAfterMilli(ctx, at.Add(-time.Minute).UnixMilli(), c.Topic)
+	ends, err2 := adm.ListEndOffsets(ctx, topic)
+	since, err3 := adm.ListOffsetsAfterMilli(ctx, at.Add(-time.Minute).UnixMilli(), topic)
 	if err := errors.Join(starts.Error(), err2, ends.Error(), err3, since.Error()); err != nil {
-		return fmt.Errorf("offsets of %s: %w", c.Topic, err)
+		return fmt.Errorf("offsets of %s: %w", topic, err)
 	}
 	source := sourceHeader(c.Name)
-	for p := range c.Partitions {
-		start, ok := starts.Lookup(c.Topic, p)
+	for p := range partitions {
+		start, ok := starts.Lookup(topic, p)
 		if !ok {
-			return &doubtfulError{fmt.Sprintf("topic %s has no partition %d any more", c.Topic, p)}
+			return &doubtfulError{fmt.Sprintf("topic %s has no partition %d any more", topic, p)}
 		}
-		end, _ := ends.Lookup(c.Topic, p)
-		from, _ := since.Lookup(c.Topic, p)
+		end, _ := ends.Lookup(topic, p)
+		from, _ := since.Lookup(topic, p)
 		offset := max(start.Offset, min(from.Offset, end.Offset-int64(2*records)-1000))
 		open, of, last, lastSame := false, int16(0), fate{}, fate{}
-		err := l.uncommitted(ctx, hang{c.Topic, p, offset}, func(r *kgo.Record) error {
+		err := l.uncommitted(ctx, hang{topic, p, offset}, func(r *kgo.Record) error {
 			b := batchOf(r)
 			switch {
 			case r.ProducerID != l.producer:

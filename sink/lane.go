@@ -47,12 +47,14 @@ type Lane struct {
 	urgent  []*staged          // what is committed before that, each alone
 	writers map[string]*Writer // by topic
 	limits  map[string]int32   // bytes of a batch, by topic
-	whole   map[string]error   // nil for a topic in which nothing hangs, else why it cannot be written
-	wake    chan struct{}
-	closing bool
-	tried   bool          // the last transaction was of a quarantined collection: the queue is next
-	err     error         // once the lane is spent
-	spent   chan struct{} // closed then
+	// letterTopics are the dead letter queues in use, with their partitions.
+	letterTopics map[string]int32
+	whole        map[string]error // nil for a topic in which nothing hangs, else why it cannot be written
+	wake         chan struct{}
+	closing      bool
+	tried        bool          // the last transaction was of a quarantined collection: the queue is next
+	err          error         // once the lane is spent
+	spent        chan struct{} // closed then
 }
 
 // How large a transaction grows under load.
@@ -65,7 +67,7 @@ func newLane(cfg Config, number int32, suspects *suspects) *Lane {
 	name := strconv.Itoa(int(number))
 	return &Lane{
 		Number: number, cfg: cfg, log: cfg.Log.With("lane", number), m: cfg.Metrics.Lane(name), suspects: suspects,
-		writers: map[string]*Writer{}, limits: map[string]int32{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
+		writers: map[string]*Writer{}, limits: map[string]int32{}, letterTopics: map[string]int32{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
 		seen: sightings{}, spent: make(chan struct{}),
 	}
 }
@@ -109,12 +111,12 @@ func (l *Lane) commits() error {
 		switch {
 		case err != nil:
 			l.m.Transactions.WithLabelValues("unknown").Inc()
-			l.blame(failed)
+			l.blame(byWriter(batches, failed))
 			return err
 		case len(failed) > 0 && l.visit:
 			return refused(failed) // a visitor does not wait while others do
 		case len(failed) > 0:
-			l.quarantine(batches, alone, failed)
+			l.quarantine(batches, alone, byWriter(batches, failed))
 		default:
 			l.settle(batches, alone)
 		}

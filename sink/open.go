@@ -46,7 +46,16 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	default:
 		return nil, err
 	}
+	box, err := l.letters(ctx, c.Name, topic)
+	switch {
+	case err == nil:
+	case refusal(err) && !errors.As(err, &refused) && !errors.As(err, &stop):
+		return nil, &TopicError{Topic: l.cfg.Letters[c.Name], Err: err}
+	default:
+		return nil, err
+	}
 	w, err := l.writer(ctx, c, id, m)
+	w.box = box
 	if err == nil && c.Memory.State.Trailing == connector.Beginning {
 		err = w.clean(ctx)
 	}
@@ -176,12 +185,15 @@ func (w *Writer) clean(ctx context.Context) error {
 	for id, d := range w.memory.Doubts {
 		b.Doubts = append(b.Doubts, connector.DoubtChange{ID: id, Old: d, Had: true, Drop: true})
 	}
+	for key, r := range w.memory.Receipts {
+		b.Receipts = append(b.Receipts, connector.ReceiptChange{Key: key, Old: r, Had: true, Drop: true})
+	}
 	w.memory.Apply(b)
-	for len(b.Entries)+len(b.Doubts) > 0 {
-		entries, doubts := min(cleanPiece, len(b.Entries)), min(cleanPiece, len(b.Doubts))
+	for len(b.Entries)+len(b.Doubts)+len(b.Receipts) > 0 {
+		entries, doubts, receipts := min(cleanPiece, len(b.Entries)), min(cleanPiece, len(b.Doubts)), min(cleanPiece, len(b.Receipts))
 		w.memory.State.Seq++
-		piece := &connector.Batch{Entries: b.Entries[:entries], Doubts: b.Doubts[:doubts], State: w.memory.State}
-		b.Entries, b.Doubts = b.Entries[entries:], b.Doubts[doubts:]
+		piece := &connector.Batch{Entries: b.Entries[:entries], Doubts: b.Doubts[:doubts], Receipts: b.Receipts[:receipts], State: w.memory.State}
+		b.Entries, b.Doubts, b.Receipts = b.Entries[entries:], b.Doubts[doubts:], b.Receipts[receipts:]
 		if err := w.Stage(ctx, piece); err != nil {
 			return err
 		}

@@ -44,22 +44,26 @@ func (t TopicSettings) DataTopicConfig() map[string]string {
 
 // create makes a data topic, unless it is not to.
 func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id offsets.Identity, err error) {
+	return l.makeTopic(ctx, name, "data topic", topic, l.cfg.Data.Partitions, l.cfg.Data.DataTopicConfig())
+}
+
+func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic string, partitions int32, settings map[string]string) (id offsets.Identity, err error) {
 	t := l.cfg.Data
 	if !t.Create {
 		return id, &connector.StopError{
-			What:   fmt.Sprintf("topic %s of %s does not exist", topic, name),
+			What:   fmt.Sprintf("%s %s of %s does not exist", what, topic, name),
 			Remedy: "create it, or set `topics.create: true`",
 		}
 	}
 	configs := map[string]*string{}
-	for k, v := range t.DataTopicConfig() {
+	for k, v := range settings {
 		configs[k] = kadm.StringPtr(v)
 	}
-	_, err = kadm.NewClient(l.cl).CreateTopic(ctx, t.Partitions, t.Replication, configs, topic)
+	_, err = kadm.NewClient(l.cl).CreateTopic(ctx, partitions, t.Replication, configs, topic)
 	var refused *kerr.Error
 	switch {
 	case err == nil:
-		l.log.Info("data topic created", "topic", topic, "partitions", t.Partitions)
+		l.log.Info(what+" created", "topic", topic, "partitions", partitions)
 		fallthrough
 	case errors.Is(err, kerr.TopicAlreadyExists):
 		if err := offsets.Appear(ctx, l.cl, topic); err != nil {
@@ -70,7 +74,7 @@ func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id 
 		return id, fmt.Errorf("create topic %s: %w", topic, err)
 	default:
 		return id, &connector.StopError{
-			What:   fmt.Sprintf("create topic %s with %d partitions and replication %d: %v", topic, t.Partitions, t.Replication, err),
+			What:   fmt.Sprintf("create topic %s with %d partitions and replication %d: %v", topic, partitions, t.Replication, err),
 			Remedy: "allow Create on it, mend `topics`, or create it by hand",
 		}
 	}

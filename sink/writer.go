@@ -22,6 +22,7 @@ type Writer struct {
 	headers  headers
 	m        *connector.CollectionMetrics
 	limit    int // bytes of a batch that the data topic takes
+	box      *letterBox
 
 	// The rest belongs to the lane's mutex.
 	staged  int // batches that are not committed
@@ -43,6 +44,7 @@ type staged struct {
 	// upserted holds the instants of the upserts.
 	upserted []connector.Instant
 	deleted  int
+	letters  int
 }
 
 // How much one collection may have staged: some pages to grow a transaction from, and
@@ -64,14 +66,18 @@ func (w *Writer) MaxRecord() int {
 // Stage hands over the next batch, to be committed with whatever else is staged on the
 // lane as soon as the transaction before is done. It blocks while much is staged.
 func (w *Writer) Stage(ctx context.Context, b *connector.Batch) error {
-	s := &staged{w: w}
-	s.records = w.headers.appendRecords(make([]*kgo.Record, 0, len(b.Changes)+len(b.Entries)+len(b.Doubts)+1), w.topic, b)
+	s := &staged{w: w, letters: len(b.Letters)}
+	s.records = make([]*kgo.Record, 0, len(b.Changes)+len(b.Letters)+len(b.Entries)+len(b.Doubts)+len(b.Receipts)+1)
+	s.records = w.headers.appendRecords(s.records, w.topic, b)
+	if err := w.stageLetters(s, b); err != nil {
+		return err
+	}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		if len(c.Value)+2*len(c.ID) > w.MaxRecord() {
 			return &connector.StopError{
 				What:   fmt.Sprintf("record %q is %d bytes long, more than topic %s takes", c.ID, len(c.Value), w.topic),
-				Remedy: "raise the topic's max.message.bytes, or set `on_bad_record: skip`",
+				Remedy: "raise the topic's max.message.bytes, or set `on_bad_record: dlq` or `skip`",
 			}
 		}
 		s.bytes += len(c.Value) + overhead
@@ -84,7 +90,7 @@ func (w *Writer) Stage(ctx context.Context, b *connector.Batch) error {
 	var size int
 	s.records, size = w.encoder.Records(s.records, b)
 	s.bytes += size
-	for _, r := range s.records[len(b.Changes):] {
+	for _, r := range s.records[len(b.Changes)+len(b.Letters):] {
 		if n := len(r.Key) + len(r.Value) + overhead; n > w.lane.stateLimit {
 			return &connector.StopError{
 				What:   fmt.Sprintf("a record of the state of %s is %d bytes long, more than the offsets topic takes (%.60s…)", w.name, n, r.Key),
@@ -159,6 +165,7 @@ func (w *Writer) committed(s *staged, now time.Time) {
 	w.bytes -= s.bytes
 	w.m.Upserts.Add(float64(len(s.upserted)))
 	w.m.Deletes.Add(float64(s.deleted))
+	w.m.Letters.Add(float64(s.letters))
 	if len(s.upserted)+s.deleted > 0 {
 		w.m.LastChange.Set(float64(now.UnixMicro()) / 1e6)
 	}

@@ -34,6 +34,7 @@ func (r *checkReport) kafka(ctx context.Context, cfg *Config, chosen []Collectio
 	defer cl.Close()
 	states := r.offsets(ctx, cl, cfg)
 	existing := r.topics(ctx, cl, cfg, chosen, states)
+	r.letters(ctx, cl, cfg, chosen)
 	r.transaction(ctx, cfg, opts, existing)
 	r.rights(ctx, cl, cfg, chosen) // after the first transaction: until then there is no coordinator
 }

@@ -37,6 +37,9 @@ func (r *checkReport) rights(ctx context.Context, cl *kgo.Client, cfg *Config, c
 	need := map[string]int32{cfg.Offsets.Topic: mayRead | mayWrite | mayDescribe}
 	for _, c := range chosen {
 		need[c.Topic] = mayWrite | mayDescribe | mayRead // read: whether it is empty when there is no state
+		if c.Letters != "" {
+			need[c.Letters] = mayWrite | mayDescribe | mayRead // read: whether a transaction hangs in it
+		}
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true

@@ -28,7 +28,10 @@ type Config struct {
 	Seal *offsets.Ring
 	Log  LogConfig
 	// Listen is the address of metrics and health.
-	Listen  string
+	Listen string
+	// Letters is the topic of the dead letter queue of whoever names none of its own; ""
+	// is that of the group.
+	Letters string
 	Sources []SourceConfig
 }
 
@@ -74,8 +77,8 @@ type CollectionConfig struct {
 	Settings connector.Settings
 	Rest     rest.Config
 	TLS      TLSConfig
-	// Topic is the data topic.
-	Topic string
+	// Topic is the data topic, Letters the dead letter queue, "" if there is none.
+	Topic, Letters string
 }
 
 // String returns SOURCE.COLLECTION.

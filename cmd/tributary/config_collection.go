@@ -27,6 +27,7 @@ type collectionDecoder struct {
 	*decoder
 	settings connector.Settings
 	rest     rest.Config
+	letters  string
 
 	exclusive bool          // the API's lower bound is exclusive
 	precision time.Duration // of stamps, where it was said
@@ -120,7 +121,8 @@ func (c *collectionDecoder) keys() keys {
 		"lookback":      func(n *node) { s.Lookback = c.duration(n, 0) },
 		"settle":        func(n *node) { s.Settle = c.duration(n, 0) },
 		"start":         func(n *node) { s.Start = c.start(n) },
-		"on_bad_record": func(n *node) { s.OnBadRecord = connector.OnBadRecord(c.oneOf(n, "stop", "skip")) },
+		"on_bad_record": func(n *node) { s.OnBadRecord = connector.OnBadRecord(c.oneOf(n, "stop", "skip", "dlq")) },
+		"dlq":           func(n *node) { c.letters = c.dlq(n) },
 		"hash":          c.hash,
 		"value":         c.value,
 		"deletions":     c.deletions,

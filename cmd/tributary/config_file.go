@@ -33,6 +33,7 @@ func (f *fileDecoder) file(root *node) {
 		"kafka":    func(n *node) { c.Kafka = f.kafka(n) },
 		"offsets":  func(n *node) { f.offsets(n, &c.Offsets) },
 		"topics":   func(n *node) { f.topicsConfig(n, &c.Topics) },
+		"dlq":      func(n *node) { c.Letters = f.dlq(n) },
 		"seal": func(n *node) {
 			before := len(f.problems)
 			c.Seal = f.seal(n)

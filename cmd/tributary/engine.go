@@ -112,9 +112,17 @@ func (e *engine) Run(ctx context.Context) error {
 }
 
 func (e *engine) sink() sink.Config {
+	letters := map[offsets.Name]string{}
+	for _, s := range e.cfg.Sources {
+		for _, c := range s.Collections {
+			if c.Letters != "" {
+				letters[offsets.Name{Source: s.Name, Collection: c.Settings.Collection}] = c.Letters
+			}
+		}
+	}
 	return sink.Config{
 		Kafka: e.kafka, Topic: e.cfg.Offsets.Topic, Lanes: int(e.cfg.Offsets.Lanes), Replication: e.cfg.Offsets.Replication,
-		Instance: e.cfg.Instance, Run: e.run, Bootstrap: e.bootstrap,
+		Instance: e.cfg.Instance, Run: e.run, Bootstrap: e.bootstrap, Letters: letters,
 		Data: sink.TopicSettings{
 			Partitions: e.cfg.Topics.Partitions, Replication: e.cfg.Topics.Replication,
 			Create: e.cfg.Topics.Create, Config: e.cfg.Topics.Config,

@@ -1,0 +1,205 @@
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/connector"
+	"tributary/offsets"
+)
+
+// letterBox is where a collection's records go that cannot be published: a topic that
+// collections may share, in the transaction of the batch that they are of.
+type letterBox struct {
+	topic string
+	limit int // bytes of a batch that the topic takes
+	fixed []kgo.RecordHeader
+	name  offsets.Name
+}
+
+// LetterTopicConfig returns the settings with which a dead letter queue is made. It is not
+// compacted: a record without an id has no key.
+func LetterTopicConfig() map[string]string {
+	return map[string]string{"cleanup.policy": "delete", "retention.ms": "2592000000"} // 30 days
+}
+
+// letters prepares the dead letter queue of a collection, nil if it has none. Its errors
+// are those of Open.
+func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*letterBox, error) {
+	to := l.cfg.Letters[name]
+	if to == "" {
+		return nil, nil
+	}
+	if err := l.notHung(ctx, name, to); err != nil {
+		return nil, err
+	}
+	id, err := Identify(ctx, l.cl, to)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		id, err = l.makeTopic(ctx, name, "dead letter queue", to, 1, LetterTopicConfig())
+	}
+	if err == nil {
+		err = TakesLetters(ctx, l.cl, name, to)
+	}
+	if err != nil {
+		return nil, err
+	}
+	limit := maxMessageBytes(ctx, l.cl, to)
+	l.mu.Lock()
+	l.limits[to], l.letterTopics[to] = limit, id.Partitions
+	l.mu.Unlock()
+	return &letterBox{topic: to, limit: int(limit), name: name, fixed: []kgo.RecordHeader{
+		{Key: "__connect.errors.topic", Value: []byte(topic)},
+		{Key: "__connect.errors.connector.name", Value: []byte(name.String())},
+		{Key: "__connect.errors.task.id", Value: []byte(strconv.Itoa(int(l.Number)))},
+		{Key: "__connect.errors.class.name", Value: []byte("tributary.connector.Reader")},
+		{Key: "ce_specversion", Value: specVersion},
+		{Key: "ce_type", Value: []byte(name.String() + ".rejected")},
+		{Key: "ce_source", Value: newHeaders(name.Source, name.Collection).source},
+	}}, nil
+}
+
+// TakesLetters returns a *connector.StopError when a topic cannot be the dead letter queue of
+// a collection: it does not take records without a key.
+func TakesLetters(ctx context.Context, cl *kgo.Client, name offsets.Name, topic string) error {
+	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return nil // the right to ask may be withheld
+	}
+	rc, err := configs.On(topic, nil)
+	if err != nil || rc.Err != nil {
+		return nil
+	}
+	for _, c := range rc.Configs {
+		if c.Key == "cleanup.policy" && strings.Contains(c.MaybeValue(), "compact") {
+			return &connector.StopError{
+				What:   fmt.Sprintf("topic %s, the dead letter queue of %s, is compacted: it takes no record without a key, and keeps but the last of each", topic, name),
+				Remedy: "set its cleanup.policy to delete, or name another topic in `dlq.topic`",
+			}
+		}
+	}
+	return nil
+}
+
+// stageLetters adds the letters of a batch to its records.
+func (w *Writer) stageLetters(s *staged, b *connector.Batch) error {
+	if len(b.Letters) == 0 {
+		return nil
+	}
+	if w.box == nil {
+		return fmt.Errorf("%s has records for a dead letter queue and none was named for it", w.name)
+	}
+	from := len(s.records)
+	s.records = w.box.appendRecords(s.records, b)
+	for _, r := range s.records[from:] {
+		s.bytes += len(r.Key) + len(r.Value) + letterOverhead
+	}
+	return nil
+}
+
+// What Kafka Connect would say of it: its class names are texts that tools show.
+const (
+	badRecord      = "tributary.BadRecord"
+	recordTooLarge = "tributary.RecordTooLarge"
+	stagePoll      = "TASK_POLL"
+	stageProduce   = "KAFKA_PRODUCE"
+)
+
+// letterOverhead bounds what headers and framing add to key and value of a letter, beside
+// the names of source and collection: overhead, and Connect's headers with a topic's name.
+const letterOverhead = overhead + 1200
+
+// appendRecords appends the letters of a batch to dst. tributary_batch counts them apart
+// from the changes.
+func (x *letterBox) appendRecords(dst []*kgo.Record, b *connector.Batch) []*kgo.Record {
+	for i := range b.Letters {
+		dst = append(dst, x.record(&b.Letters[i], fmt.Sprintf("%d.%d.%d", b.State.Seq, i, len(b.Letters))))
+	}
+	return dst
+}
+
+func (x *letterBox) record(l *connector.Letter, batch string) *kgo.Record {
+	r := &kgo.Record{Topic: x.topic, Headers: append(make([]kgo.RecordHeader, 0, len(x.fixed)+9), x.fixed...)}
+	add := func(key, value string) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+	}
+	stage, class := stagePoll, badRecord
+	if l.TooLarge {
+		stage, class = stageProduce, recordTooLarge
+	}
+	add("__connect.errors.stage", stage)
+	add("__connect.errors.exception.class.name", class)
+	add("__connect.errors.exception.message", l.Why)
+	seq, place, _ := strings.Cut(batch, ".")
+	i, _, _ := strings.Cut(place, ".")
+	add("ce_id", seq+".letter."+i)
+	if l.Instant != connector.Beginning {
+		add("ce_time", l.Instant.Time().Format("2006-01-02T15:04:05.000000Z"))
+	}
+	add("tributary_batch", batch)
+	room := x.limit - letterOverhead - 4*(len(x.name.Source)+len(x.name.Collection))
+	if l.ID != "" && len(l.ID) < room {
+		r.Key = []byte(l.ID)
+		room -= len(l.ID)
+	}
+	digest := sha256.Sum256(l.Value)
+	add("tributary_digest", hex.EncodeToString(digest[:16]))
+	if r.Value = l.Value; len(l.Value) <= room {
+		add("content-type", "application/json")
+		return r
+	}
+	r.Value = cutText(l.Value, max(room, 0))
+	add("tributary_cut", strconv.Itoa(len(l.Value)))
+	return r
+}
+
+// cutText returns the beginning of a text in UTF-8, at most n bytes of it, without half a
+// character at its end.
+func cutText(text []byte, n int) []byte {
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
+}
+
+// letterTopics are the dead letter queues of the lane's collections, with their partitions.
+func (l *Lane) letterTopicsOf(ctx context.Context) map[string]int32 {
+	topics := map[string]int32{}
+	for _, topic := range l.cfg.Letters {
+		if _, asked := topics[topic]; asked {
+			continue
+		}
+		if id, err := Identify(ctx, l.cl, topic); err == nil {
+			topics[topic] = id.Partitions
+		}
+	}
+	return topics
+}
+
+// byWriter returns which collections a refusal of topics concerns: those whose own topic
+// it was, and those that have a letter for it in one of the batches.
+func byWriter(batches []*staged, failed map[string]error) map[string]error {
+	out := map[string]error{}
+	for topic, err := range failed {
+		letters := false
+		for _, s := range batches {
+			if s.letters > 0 && s.w.box.topic == topic {
+				out[s.w.topic] = &TopicError{Topic: topic, Err: err}
+				letters = true
+			}
+		}
+		if !letters {
+			out[topic] = err
+		}
+	}
+	return out
+}
