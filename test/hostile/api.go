@@ -39,6 +39,7 @@ type API struct {
 	clock       int64 // the latest instant given out, in microseconds
 	collections map[string]*collection
 	pending     []*Version // not visible yet, by the instant at which they will be
+	plants      int64      // numbers of planted rows, downwards
 	fired       map[string]int
 	responses   []Response
 }

@@ -39,6 +39,7 @@ func (w *world) judge() error {
 		wrong = append(wrong, judgeState(table.Collections[offsets.Name{Source: sourceName, Collection: c}], c, records)...)
 		wrong = append(wrong, w.judgeClaims(topicOf(c), records)...)
 	}
+	wrong = append(wrong, w.judgeLetters(ctx, cl, table)...)
 	return errors.Join(wrong...)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"tributary/connector"
 	"tributary/connector/rest"
+	"tributary/offsets"
 	"tributary/sink"
 	"tributary/test/hostile"
 )
@@ -126,9 +127,14 @@ func (p *process) trouble() error {
 }
 
 func (p *process) config() sink.Config {
+	letters := map[offsets.Name]string{}
+	for _, c := range collections {
+		letters[offsets.Name{Source: sourceName, Collection: c}] = letterTopic
+	}
 	return sink.Config{
 		Kafka: append(p.world.reach(p.link.dial), kgo.SeedBrokers(p.world.seeds...)),
 		Topic: offsetsTopic, Lanes: 1, Replication: 1, Instance: p.name, Run: p.run,
+		Letters:            letters,
 		Data:               sink.TopicSettings{Partitions: p.world.partitions, Replication: 1, Create: true},
 		TransactionTimeout: transactionTimeout, DeliveryTimeout: deliveryTimeout,
 		Log: p.log, Metrics: p.metrics,
@@ -209,7 +215,7 @@ func (p *process) open(ctx context.Context, lane *sink.Lane, client *rest.Client
 	set := connector.Settings{
 		Source: sourceName, Collection: collection, Interval: interval, Jitter: connector.DefaultJitter,
 		Tick: time.Microsecond, Paged: true, Probe: cfg.ProbeMax, Overlap: overlap, Lookback: lookback,
-		Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.StopOnBadRecord,
+		Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.DeadLetterQueue,
 		MaxRecord: w.MaxRecord(), Fingerprint: cfg.Fingerprint(),
 	}
 	env := connector.Env{

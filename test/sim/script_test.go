@@ -9,7 +9,7 @@ import (
 
 // A scenario is the life of a connector in which everything happens once: topics are made,
 // a backfill of some pages, updates and deletions, a trailing pass, a clean restart, more
-// updates. A process that dies is started again half a second later.
+// updates; and rows that cannot be published come and change. A process that dies is started again half a second later.
 type scenario struct {
 	*world
 	p *process
@@ -18,6 +18,7 @@ type scenario struct {
 	// mend is asked when a process has ended by itself, or a collection was stopped: nil
 	// says that a new start will do. Without it that is a failure.
 	mend func(why error) error
+	odd  []*planted // rows that cannot be published
 }
 
 func (s *scenario) run() error {
@@ -28,6 +29,7 @@ func (s *scenario) run() error {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	s.odd = []*planted{s.plant("people", `{"updated_at":"AT","name":"of nobody"}`), s.plant("accounts", `{"id":"odd","name":"never changed"}`)}
 	s.act("start")
 	s.p = s.start("a")
 	if err := s.pass(3 * time.Second); err != nil {
@@ -75,6 +77,10 @@ func (s *scenario) writes(first int) error {
 			s.api.Insert("people", 10) // a tie larger than a page
 		case 4:
 			s.api.Write("accounts", hostile.Delete, fmt.Sprint(first%6+1))
+			s.odd[0].change(fmt.Sprintf(`{"updated_at":"AT","name":"of nobody, %d"}`, first))
+		case 5:
+			s.odd[1].change(fmt.Sprintf(`{"id":"odd","name":"changed","revision":%d}`, first))
+			s.plant("people", fmt.Sprintf(`{"id":"","updated_at":"AT","first":%d}`, first))
 		}
 		if err := s.pass(400 * time.Millisecond); err != nil {
 			return err

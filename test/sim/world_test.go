@@ -47,6 +47,7 @@ type world struct {
 	processes []*process
 	runs      int
 	compacted bool
+	planted   []*planted
 
 	mu     sync.Mutex
 	plan   func(key int16, n int) fate // nil: everything arrives
