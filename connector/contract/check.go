@@ -200,10 +200,10 @@ func (c *Check) records(p connector.Page) bool {
 		if r.Bad != "" {
 			found := fmt.Sprintf("record %q cannot be published: %s", r.ID, r.Bad)
 			if c.o.Settings.OnBadRecord == connector.StopOnBadRecord {
-				c.add("records", Fail, found, "the collection would stop here", "check `id` and `cursor.field`, or set `on_bad_record: skip`")
+				c.add("records", Fail, found, "the collection would stop here", "check `id` and `cursor.field`, or set `on_bad_record: dlq` or `skip`")
 				return false
 			}
-			c.add("records", Note, found, "it is passed over, as `on_bad_record` says", "")
+			c.add("records", Note, found, "it is not published: `on_bad_record` says what becomes of it", "")
 			continue
 		}
 		if ids[r.ID] {
