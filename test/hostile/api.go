@@ -25,6 +25,8 @@ type Config struct {
 	FirstID   int64
 	// Size pads a record's JSON to this many bytes.
 	Size int
+	// Budget is what its account is granted.
+	Budget Budget
 	// Now is the API's clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -42,6 +44,7 @@ type API struct {
 	plants      int64      // numbers of planted rows, downwards
 	fired       map[string]int
 	responses   []Response
+	minutes     []Minute
 }
 
 // collection is one list of records. Its roots are its snapshots, oldest first: the

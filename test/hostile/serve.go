@@ -3,6 +3,7 @@ package hostile
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -11,10 +12,19 @@ import (
 // without ".json" at the end.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
-	h, f := a.hostility, a.drawFault()
-	a.date(w, a.now())
+	now := a.now()
+	a.date(w, now)
+	granted := a.charge(w, r, now)
+	h, f := a.hostility, fault{}
+	if granted {
+		f = a.drawFault()
+	}
 	delay := time.Duration(a.upTo(h.Latency)) * time.Microsecond
 	a.mu.Unlock()
+	if !granted { // as Salesloft: without a Retry-After
+		fail(w, http.StatusTooManyRequests, `{"error":"API rate limit exceeded"}`)
+		return
+	}
 	// Half of the delay comes before the snapshot and half behind it: writes fall
 	// into both.
 	sleep(r, delay/2)
@@ -87,7 +97,7 @@ func (a *API) serveList(w http.ResponseWriter, r *http.Request, collection strin
 	shuffled := v.fill(&ans)
 	body := ans.body()
 	a.date(w, ans.date)
-	w.Header().Set("X-Ratelimit-Endpoint-Cost", cost(q.page))
+	w.Header().Set("X-Ratelimit-Endpoint-Cost", strconv.Itoa(cost(q.page)))
 	a.note(&ans, r.URL.RawQuery, f.name, shuffled)
 	sleep(r, after)
 	send(w, body, f)
@@ -109,17 +119,17 @@ func (a *API) serveOne(w http.ResponseWriter, r *http.Request, collection, id st
 }
 
 // cost is Salesloft's price of a page: deep ones are dear.
-func cost(page int) string {
+func cost(page int) int {
 	switch {
 	case page > 500:
-		return "30"
+		return 30
 	case page > 250:
-		return "10"
+		return 10
 	case page > 150:
-		return "8"
+		return 8
 	case page > 100:
-		return "3"
+		return 3
 	default:
-		return "1"
+		return 1
 	}
 }
