@@ -46,6 +46,12 @@ const (
 	Dumping                  // a head reading that has a long way to go
 )
 
+// Priorities are their names, as metrics show them.
+var Priorities = [...]string{Live: "live", Trailing: "trailing", Sweeping: "sweeping", Dumping: "dumping"}
+
+// String returns the priority's name.
+func (p Priority) String() string { return Priorities[p] }
+
 // Query asks a source for one page of one collection, oldest first. A query with
 // IDs is a probe: it asks for those records and has no bounds and no page.
 type Query struct {

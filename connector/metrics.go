@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"math"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,6 +49,10 @@ type Metrics struct {
 	requestDuration *prometheus.HistogramVec
 	retries         *prometheus.CounterVec
 	refused         *prometheus.CounterVec
+
+	budgetLimit, budgetRemaining, budgetWaiting *prometheus.GaugeVec
+	budgetSpent, budgetForeign                  *prometheus.CounterVec
+	budgetWait                                  *prometheus.HistogramVec
 
 	pollInterval, caughtUp, cursor                  *prometheus.GaugeVec
 	lastAttempt, lastSuccess, lastError, lastChange *prometheus.GaugeVec
@@ -102,6 +107,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		requestDuration: histogram("source_request_duration_seconds", "Time from sending a request to having its body whole.", durationBuckets, "source"),
 		retries:         counter("source_retries_total", "Requests that failed and were sent again.", "source", "reason"),
 		refused:         counter("source_refused_bodies_total", "Bodies that were refused whole.", "source", "reason"),
+
+		budgetLimit:     gauge("source_budget_limit_points", "Our share of the points that the source's API grants in a minute; 0 is no limit.", "source"),
+		budgetRemaining: gauge("source_budget_remaining_points", "What is left of the account's budget, as the API stated it last, less what was sent since; NaN while it never did.", "source"),
+		budgetSpent:     counter("source_budget_spent_points_total", "Points that requests did cost.", "source", "priority"),
+		budgetForeign:   counter("source_budget_foreign_points_total", "Points of the account that others were seen to spend.", "source"),
+		budgetWaiting:   gauge("source_budget_waiting_requests", "Requests that wait for the budget.", "source", "priority"),
+		budgetWait: histogram("source_budget_wait_seconds", "Time that a request waited for the budget.",
+			[]float64{.001, .01, .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600}, "source", "priority"),
 
 		pollInterval: gauge("poll_interval_seconds", "Configured time between two pulls.", sc...),
 		caughtUp:     gauge("caught_up_timestamp_seconds", "When the last head reading that came to its end had everything of it committed; 0 before the first.", sc...),
@@ -158,6 +171,12 @@ type SourceMetrics struct {
 	RequestDuration prometheus.Observer
 	Retries         *prometheus.CounterVec // by reason
 	Refused         *prometheus.CounterVec // by reason
+
+	BudgetLimit, BudgetRemaining prometheus.Gauge
+	BudgetForeign                prometheus.Counter
+	BudgetSpent                  [len(Priorities)]prometheus.Counter
+	BudgetWaiting                [len(Priorities)]prometheus.Gauge
+	BudgetWait                   [len(Priorities)]prometheus.Observer
 }
 
 // Source returns the metrics of a source, each series present with 0.
@@ -168,6 +187,13 @@ func (m *Metrics) Source(name string) *SourceMetrics {
 		RequestDuration: m.requestDuration.With(l),
 		Retries:         m.retries.MustCurryWith(l),
 		Refused:         m.refused.MustCurryWith(l),
+		BudgetLimit:     m.budgetLimit.With(l), BudgetRemaining: m.budgetRemaining.With(l), BudgetForeign: m.budgetForeign.With(l),
+	}
+	s.BudgetRemaining.Set(math.NaN())
+	for i, p := range Priorities {
+		s.BudgetSpent[i] = m.budgetSpent.MustCurryWith(l).WithLabelValues(p)
+		s.BudgetWaiting[i] = m.budgetWaiting.MustCurryWith(l).WithLabelValues(p)
+		s.BudgetWait[i] = m.budgetWait.MustCurryWith(l).WithLabelValues(p)
 	}
 	for _, c := range codes {
 		s.Requests.WithLabelValues(c)

@@ -67,7 +67,7 @@ sources:
     overlap: 1s
     lookback: 4s
     deletions: {field: deleted_at}
-    budget: {per_minute: 600000}
+    budget: {per_minute: 600000, window: none}
     hash: {exclude: [updated_at, touched_at, ver]}
     request: {timeout: 5s}
     collections: [people, accounts, cadences]

@@ -141,23 +141,6 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	return a
 }
 
-// budget decodes how many requests a source may be asked in a minute, and our share.
-func (f *fileDecoder) budget(n *node) rest.Budget {
-	b := rest.Budget{Share: 1}
-	f.object(n, keys{
-		"per_minute": func(n *node) { b.PerMinute = f.int(n, 1, 1_000_000_000) },
-		"share": func(n *node) {
-			if b.Share = f.ratio(n); b.Share == 0 && n.isScalar() {
-				f.fail(n, "must be more than 0: the source would never be asked")
-			}
-		},
-	})
-	if n.kind == mapNode {
-		f.require(n, "per_minute")
-	}
-	return b
-}
-
 // auth decodes a credential: exactly one of its kinds.
 func (f *fileDecoder) auth(n *node) *rest.Auth {
 	a := &rest.Auth{}

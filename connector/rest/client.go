@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Limits of every connection.
@@ -23,7 +21,7 @@ const (
 type Client struct {
 	next   http.RoundTripper
 	agent  string
-	budget *rate.Limiter
+	budget *limiter
 }
 
 // NewClient returns a Client that introduces itself as tributary/version and keeps to
@@ -32,7 +30,7 @@ func NewClient(version string, budget Budget, next http.RoundTripper) *Client {
 	if next == nil {
 		next = NewTransport(nil)
 	}
-	return &Client{next: next, agent: "tributary/" + version, budget: budget.limiter()}
+	return &Client{next: next, agent: "tributary/" + version, budget: newLimiter(budget)}
 }
 
 // CloseIdleConnections closes the connections that no request uses.

@@ -41,6 +41,7 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	if cfg.Auth != nil && cfg.Auth.OAuth != nil && cfg.Auth.Tokens == nil {
 		return nil, errors.New("rest: nothing gets tokens for auth.oauth2")
 	}
+	client.budget.meter(m)
 	scrub := newScrubber(&cfg)
 	s := &Source{
 		cfg: cfg, m: m, client: client, http: client.of(cfg.Base, cfg.Auth, scrub),
@@ -65,11 +66,13 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
 		return connector.Page{}, fmt.Errorf("%s: a probe asks for %d ids, at most %d fit", s.name, len(q.IDs), s.cfg.ProbeMax)
 	}
-	if err := s.client.wait(ctx); err != nil {
+	turn, err := s.client.budget.wait(ctx, q)
+	if err != nil {
 		return connector.Page{}, err
 	}
 	begin := time.Now() // for a metric; nothing is decided by it
 	a, err := s.exchange(ctx, q)
+	turn.done(a.header, a.date, err)
 	s.m.RequestDuration.Observe(time.Since(begin).Seconds())
 	s.m.Requests.WithLabelValues(strconv.Itoa(a.status)).Inc()
 	if err != nil {
@@ -92,6 +95,7 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 // answer is what came back, as far as it came: status 0 is nothing at all.
 type answer struct {
 	status int
+	header http.Header
 	date   time.Time
 	body   []byte
 }
@@ -112,7 +116,7 @@ func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err
 		return a, s.unanswered(ctx, limited, err)
 	}
 	defer resp.Body.Close()
-	a.status = resp.StatusCode
+	a.status, a.header = resp.StatusCode, resp.Header
 	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if a.status != http.StatusOK {
 		return a, s.failed(ctx, resp, a.date)

@@ -58,7 +58,7 @@ sources:
     preset: salesloft
     url: %[3]s
     auth: {bearer: none}
-    budget: {per_minute: 100000000, share: 1}
+    budget: {per_minute: 100000000, share: 1, window: none}
     interval: %[4]s
     collections: [people]
 `, run, brokers, api, interval)

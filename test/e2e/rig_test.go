@@ -96,7 +96,7 @@ func (c config) yaml(listen string) string {
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
 	for _, s := range c.sources {
-		fmt.Fprintf(&b, "  - name: %s\n    preset: %s\n    url: %q\n    auth: %s\n    budget: {per_minute: 100000000}\n", s.name, cmp.Or(s.preset, "salesloft"), s.url, s.auth)
+		fmt.Fprintf(&b, "  - name: %s\n    preset: %s\n    url: %q\n    auth: %s\n    budget: {per_minute: 100000000, window: none}\n", s.name, cmp.Or(s.preset, "salesloft"), s.url, s.auth)
 		for k, v := range s.settings {
 			fmt.Fprintf(&b, "    %s: %s\n", k, v)
 		}
