@@ -23,20 +23,36 @@ var exampleConfig string
 const noPreset = "none"
 
 func newInitCmd(a *app) *cobra.Command {
-	var preset string
+	var preset, address, auth string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a config with comments to begin with",
 		Long: `Write a config with comments to begin with: for an API that there is a preset for, or
 with --preset none for one whose cursor, paging and paths you describe yourself.
-The file is tributary.yaml if none is named; - writes to standard output.`,
+The file is tributary.yaml if none is named; - writes to standard output.
+
+With --url it asks an API for a list of records, once, and guesses from the answer where
+the records are, their id, the instant of their last change, how one pages and what the
+budget is. Each guess says why; what the answer cannot show is marked TODO. A parameter of
+the address whose value is an instant is taken for the lower bound. --auth names the
+variable that holds the credential, which itself gets into no file.`,
 		Example: `  tributary init
   tributary init crm.yaml --preset salesloft
-  tributary init - --preset none`,
+  tributary init - --preset none
+  tributary init --url "https://api.example.com/v2/people?updated_since=2026-01-01T00:00:00Z&per_page=100" --auth bearer:API_TOKEN`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			text, err := example(preset, presets{lookup: rest.Preset, names: rest.PresetNames})
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var text []byte
+			var err error
+			if address == "" && auth != "" {
+				return usage("--auth is for --url; otherwise write `auth` into the file")
+			}
+			if address != "" {
+				text, err = draftConfig(cmd.Context(), a, address, auth)
+			} else {
+				text, err = example(preset, presets{lookup: rest.Preset, names: rest.PresetNames})
+			}
 			if err != nil {
 				return err
 			}
@@ -48,6 +64,9 @@ The file is tributary.yaml if none is named; - writes to standard output.`,
 		},
 	}
 	cmd.Flags().StringVar(&preset, "preset", "salesloft", "the `NAME` of the API's preset, or none")
+	cmd.Flags().StringVar(&address, "url", "", "guess from what this `ADDRESS` of a list of records answers")
+	cmd.Flags().StringVar(&auth, "auth", "", "with --url: bearer:VARIABLE, header:NAME:VARIABLE, basic:VARIABLE:VARIABLE or query:NAME:VARIABLE")
+	cmd.MarkFlagsMutuallyExclusive("url", "preset")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(append(rest.PresetNames(), noPreset), cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 const hidden = "[hidden]"
@@ -42,4 +43,9 @@ func (s scrubber) maskHeader(h http.Header) http.Header {
 		out[name] = values
 	}
 	return out
+}
+
+// IsSecretName says whether a query parameter sounds as if its value were a credential.
+func IsSecretName(name string) bool {
+	return secretParam.MatchString("?"+name+"=x") && !strings.EqualFold(name, "code")
 }

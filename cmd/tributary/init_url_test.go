@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tributary/connector/rest/draft"
+)
+
+// rowsOf writes n records of a template, in which %d is their number.
+func rowsOf(n int, template string) string {
+	var rows []string
+	for i := range n {
+		rows = append(rows, strings.ReplaceAll(template, "%d", fmt.Sprint(i+10)))
+	}
+	return "[" + strings.Join(rows, ",") + "]"
+}
+
+func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name, path string // with a query
+		header     http.Header
+		body       string
+		auth       string
+		says       []string
+	}{
+		{
+			name: "an envelope as Salesloft has it", path: "/v2/people?per_page=25&updated_at%5Bgte%5D=2026-01-01T00:00:00Z&sort_by=updated_at&sort_direction=ASC&team=7",
+			body: `{"data":` + rowsOf(25, `{"id":%d,"created_at":"2026-01-02T03:04:%d.000001Z","updated_at":"2026-02-02T03:04:%d.123456-05:00","name":"x","owner":{"id":7}}`) +
+				`,"metadata":{"paging":{"per_page":25,"current_page":1,"next_page":2,"total_count":80}}}`,
+			auth: "bearer:TOKEN", header: http.Header{"X-Ratelimit-Limit-Minute": {"600"}, "X-Ratelimit-Remaining-Minute": {"599"}},
+			says: []string{
+				"records: data", "id: id", "field: updated_at", `from: "updated_at[gte]"`, "format: rfc3339_us", "tick: 1us", "next: metadata.paging.next_page",
+				"total: metadata.paging.total_count", "size_param: per_page", "size: 25", "param: page", "order: {sort_by: updated_at, sort_direction: ASC}",
+				`auth: {bearer: "${env:TOKEN}"}`, "budget: {per_minute: 600, share: 0.8}", "- people", `request: {params: {team: "7"}}`, "in 25 of 25 records",
+			},
+		},
+		{
+			name: "a bare list with a Link header", path: "/repos/x/y/issues?since=2026-01-01T00:00:00Z&direction=asc&sort=updated",
+			header: http.Header{"Link": {`</repos/x/y/issues?since=2026&page=2&per_page=30>; rel="next", </x?page=9>; rel="last"`}, "X-Ratelimit-Limit": {"5000"}},
+			body:   rowsOf(7, `{"id":%d,"node_id":"n%d","updated_at":"2026-02-02T03:04:%dZ","closed_at":null}`),
+			auth:   "header:X-Api-Key:TOKEN",
+			says:   []string{`records: ""`, "format: rfc3339\n", "tick: 1s", "from: since", "param: page", "Link header", "size_param: per_page", "TODO: the answer speaks of a budget", `auth: {header: {name: X-Api-Key, value: "${env:TOKEN}"}}`},
+		},
+		{
+			name: "tokens and milliseconds, one level down", path: "/crm/v3/objects/contacts",
+			body: `{"results":` + rowsOf(6, `{"id":"%d","properties":{"hs_lastmodifieddate":"17670000%d000","createdate":"2026-01-01T00:00:00.000Z"},"archived":false}`) + `,"paging":{"next":{"after":"abc","link":"https://x/?after=abc"}}}`,
+			says: []string{"records: results", "field: properties.hs_lastmodifieddate", "format: unix_ms", "next: paging.next.after", "asked for by a token", "# deletions: {field: archived}", "TODO: the parameter of an inclusive lower bound"},
+		},
+		{
+			name: "seconds, has_more and a key in the query", path: "/v1/customers.json?limit=3", auth: "query:api_key:TOKEN",
+			body: `{"object":"list","has_more":true,"data":` + rowsOf(3, `{"id":"cus_%d","modified":17670000%d}`) + `}`,
+			says: []string{"format: unix\n", "next: has_more", `request: {params: {api_key: "${env:TOKEN}"}}`, "- {name: customers, path: customers.json}", "size: 3"},
+		},
+		{
+			name: "no offsets and no paging", path: "/api/list", auth: "basic:TOKEN:TOKEN",
+			body: `{"items":` + rowsOf(5, `{"uuid":"u%d","Modified":"2026-02-02 03:04:%d"}`) + `}`,
+			says: []string{"id: uuid", "field: Modified", `format: "2006-01-02 15:04:05"`, "zone: UTC", "in which zone", "name: api"},
+		},
+		{name: "a bound that is written otherwise than stamps", path: "/a?after=1767000000", body: rowsOf(5, `{"id":%d,"updated":"2026-02-02T03:04:%d.123Z"}`), says: []string{"from: after", "format: unix\n", "tick: 1s"}},
+		{name: "an empty list", path: "/things", body: `{"things":[]}`, says: []string{"records: things", "it is empty", "TODO: no record was shown"}},
+		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
+		{name: "a scalar", path: "/", body: `7`, says: []string{"records: data"}},
+		{name: "only when it was made", path: "/a", body: rowsOf(5, `{"id":%d,"created":"2026-02-02T03:04:%d.000Z"}`), says: []string{"field: created", "TODO: is it the instant of the last change?", "tick: 1s", "all of them zero"}},
+		{name: "names that are not nice", path: "/a", body: `{"${env:TOKEN}":[{"id":1}],"x\n# y":[{"id":1,"${file:x}":"2026-02-02T03:04:05Z"}],"a.b":[{"id":1},{"id":2}]}`, says: []string{"records: data"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for name, values := range c.header {
+					w.Header()[name] = values
+				}
+				if c.auth != "" && !strings.Contains(r.Header.Get("Authorization")+r.Header.Get("X-Api-Key")+r.URL.Query().Get("api_key"), canary) && !strings.HasPrefix(r.Header.Get("Authorization"), "Basic") {
+					w.WriteHeader(401)
+				}
+				fmt.Fprint(w, c.body)
+			}))
+			defer srv.Close()
+			path := filepath.Join(t.TempDir(), "t.yaml")
+			args := []string{"init", path, "--url", srv.URL + c.path}
+			if c.auth != "" {
+				args = append(args, "--auth", c.auth)
+			}
+			if code, stdout, stderr := tributary(t, args...); code != 0 || strings.Contains(stdout+stderr, canary) {
+				t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, says := range c.says {
+				if !strings.Contains(string(text), says) {
+					t.Errorf("it does not say %q", says)
+				}
+			}
+			code, _, stderr := tributary(t, "validate", "-c", path)
+			if code != 0 || strings.Contains(string(text), canary) || t.Failed() {
+				t.Errorf("validate ended with %d: %s\n%s", code, stderr, text)
+			}
+		})
+	}
+}
+
+func TestInitRefusesWhatItCannotAskFor(t *testing.T) {
+	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/401" {
+			w.WriteHeader(401)
+			fmt.Fprint(w, r.Header.Get("Authorization"))
+		}
+		fmt.Fprint(w, "<html>log in</html>")
+	}))
+	defer html.Close()
+	for _, c := range []struct {
+		args, says string
+		code       int
+	}{
+		{"--url ftp://x", "--url wants the address", 2},
+		{"--url https://u:" + canary + "@x/", "--auth basic:", 2},
+		{"--url https://x/?api_key=" + canary, "--auth query:api_key:VARIABLE", 2},
+		{"--url https://x/ --auth bearer:" + canary + "-x", "not the credential", 2},
+		{"--url https://x/ --auth bearer:canary_x", "is it exported?", 2},
+		{"--url https://x/ --auth " + canary, "--auth wants bearer:VARIABLE", 2},
+		{"--url https://x/ --auth bearer:a:TOKEN", "--auth wants", 2},
+		{"--auth bearer:TOKEN", "--auth is for --url", 2},
+		{"--url https://x/ --preset salesloft", "none of the others can be", 2},
+		{"--url " + html.URL, "web page", 1},
+		{"--url " + html.URL + "/401", "--auth bearer:VARIABLE", 1},
+		{"--url " + html.URL + "/401 --auth bearer:TOKEN", "renew auth", 1},
+		{"--url http://127.0.0.1:1/", "refused the connection", 1},
+	} {
+		code, stdout, stderr := tributary(t, append([]string{"init", "-"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(stderr, c.says) || stdout != "" || strings.Contains(stderr, canary[:6]) {
+			t.Errorf("%s: exit code %d, %s%s", c.args, code, stdout, stderr)
+		}
+	}
+}
+
+func FuzzWhatInitDraftsIsValid(f *testing.F) {
+	f.Add(`{"data":[{"id":1,"updated_at":"2026-01-01T00:00:00Z"}],"next":"?page=2"}`, "https://api.test/v2/people?since=2026-01-01", `<x?page=2>; rel=next`)
+	f.Add(`[{"updated":1767000000,"k":"${env:X}"}]`, "http://x/?{a}=${b}&y=", "")
+	f.Add(`{"{id}":{"a b":[{"_id":"x","m":"2026-01-01"}]},"total":3,"next":{"page":null}}`, "https://a.b.c/%7Bx%7D/..%2f/list?a=%00&sort={x}", "")
+	f.Fuzz(func(t *testing.T, body, address, link string) {
+		at, err := url.Parse(address)
+		if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Hostname() == "" || at.User != nil {
+			return
+		}
+		d, err := draft.Of(draft.Sample{URL: at, Header: http.Header{"Link": {link}}, Body: []byte(body)})
+		if err != nil {
+			return
+		}
+		text := d.YAML(draft.Options{Rates: []string{link}, Preset: "x"})
+		leak := func(string) (string, bool) { t.Fatalf("it refers to a variable:\n%s", text); return "", false }
+		if _, err := parseConfig(newConfigText("t.yaml", text), "/nonexistent", leak, testPresets()); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	})
+}
+
+func TestInitFindsThePresetOfAnAPI(t *testing.T) {
+	if got := presetOf("api.salesloft.com"); got != "salesloft" {
+		t.Errorf("got %q", got)
+	}
+	if got := presetOf("api.example.com"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
