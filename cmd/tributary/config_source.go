@@ -136,6 +136,8 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	}
 	if a.auth != nil && a.auth.OAuth != nil {
 		a.auth.OAuth.Source, s.OAuth = s.Name, a.auth.OAuth
+		// Until an engine puts a keeper in its place.
+		a.auth.Tokens = &borrower{cfg: &f.cfg, oauth: s.OAuth, tls: s.TLS}
 	}
 	a.name, a.broken = s.Name, len(f.problems) > before
 	return a

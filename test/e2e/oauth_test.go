@@ -65,3 +65,37 @@ func TestASourceWithARotatingTokenIsReadOverManyOfThem(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Killed every other second, whatever it is doing, and every few of these lives get a new
+// token: the account is kept where the server has a period of grace.
+func TestKilledAgainAndAgainTheAccountIsKept(t *testing.T) {
+	t.Parallel()
+	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 10 * time.Second, Grace: time.Minute, Revoke: true},
+		hostile.Config{Collections: []string{"people", "accounts"}})
+	// Some kills fall between the answer and its commit.
+	tokens.Server.Set(tokenserver.Hostility{Slow: 1, Delay: 400 * time.Millisecond, Lost: 0.1, Dropped: 0.05, ServerError: 0.1, Throttled: 0.05, Garbage: 0.05})
+	r.api.Insert("people", 200)
+	stop := r.writing(50, 72)
+	began := time.Now()
+	lives := 0
+	for ; time.Since(began) < 2*phase(); lives++ {
+		p := r.run()
+		time.Sleep(2 * time.Second)
+		p.kill()
+	}
+	tokens.Server.Set(tokenserver.Hostility{})
+	last := r.run()
+	stop()
+	r.api.Quiesce()
+	last.says(30*time.Second, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), 30*time.Second)
+	r.right("people", "accounts")
+	if err := tokens.Server.Kept(); err != nil {
+		t.Error(err)
+	}
+	fired := tokens.Server.Fired()
+	t.Logf("%d lives, %v", lives, fired)
+	if fired["refreshed"] < 4 {
+		t.Errorf("the token server saw %v", fired)
+	}
+}

@@ -54,10 +54,13 @@ const (
 	// the commit of its intent; intentLasts leaves some time for the answer's commit.
 	callWithin  = 10 * time.Second
 	intentLasts = 15 * time.Second
-	// firstWait is doubled with each failure in a row. It is short, for servers take an
-	// old token again only for a while.
+	// firstWait is doubled with each failure in a row.
 	firstWait = time.Second
 	maxWait   = 5 * time.Minute
+	// For graceHoped after a refresh whose answer is lost the server may still take the
+	// old token: until then it is tried at least every graceWait.
+	graceHoped = 10 * time.Minute
+	graceWait  = 5 * time.Second
 	// atLeast is between two refreshes, however short the life of a token is.
 	atLeast = 500 * time.Millisecond
 )
@@ -81,7 +84,8 @@ type Keeper struct {
 	pendingAt time.Time // when it was received
 	// interrupted is a refresh of which no answer is known: of another process, or one of
 	// ours whose answer was lost on its way.
-	interrupted *Intent
+	interrupted   *Intent
+	interruptedAt time.Time // when we came to know
 	busy        bool
 	attempts    uint64 // that have ended
 	failures    int    // in a row

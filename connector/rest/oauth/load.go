@@ -66,7 +66,7 @@ func (k *Keeper) adopt(found *State) {
 		}
 		s = State{Refresh: k.cfg.Seed, Seed: digest, Number: s.Number}
 	case s.Intent != nil && s.Intent.Run != k.run:
-		k.interrupted = s.Intent
+		k.interrupt(s.Intent)
 		k.log.Warn("a process ended while it was getting a new token, and whether it got one is not known: the old refresh token is sent again, "+
 			"which servers take that allow for it; the access token is used for as long as it lasts", "run", s.Intent.Run, "expiry", s.Expiry)
 	}
@@ -85,6 +85,9 @@ func (k *Keeper) adopt(found *State) {
 	}
 	k.showExpiry()
 }
+
+// interrupt notes a refresh of which no answer is known. The mutex is held.
+func (k *Keeper) interrupt(i *Intent) { k.interrupted, k.interruptedAt = i, time.Now() }
 
 func (k *Keeper) showExpiry() {
 	at := 0.0

@@ -156,17 +156,18 @@ func (k *Keeper) failed(ctx context.Context, store Store, f *Failure) error {
 	}
 	k.mu.Lock()
 	k.failures++
-	wait := min(maxWait, firstWait<<min(k.failures-1, 12))
-	if f.class == unknown {
-		wait = min(wait, time.Minute)
+	if f.class == unknown && store != nil && k.interrupted == nil {
+		k.interrupt(&Intent{Run: k.run})
 	}
+	interrupted := k.interrupted != nil
+	most := maxWait
+	if interrupted && time.Since(k.interruptedAt) < graceHoped {
+		most = graceWait
+	}
+	wait := min(most, firstWait<<min(k.failures-1, 12))
 	wait = max(f.after, wait/2+rand.N(wait/2+1))
 	k.trouble = f.retry()
 	s, usable, until := k.state, k.usable(time.Now()), k.expires
-	if f.class == unknown && store != nil && k.interrupted == nil {
-		k.interrupted = &Intent{Run: k.run} // so that it is sent again soon, for some servers allow for it
-	}
-	interrupted := k.interrupted != nil
 	k.mu.Unlock()
 	k.log.Warn("no new token, trying again", "err", f, "wait", wait.Round(time.Millisecond), "token_works", usable, "until", until)
 	k.wait(wait)

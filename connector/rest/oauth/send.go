@@ -14,7 +14,7 @@ func (k *Keeper) Send(req *http.Request, send func(*http.Request) (*http.Respons
 	if err != nil {
 		return nil, err
 	}
-	resp, err := send(bearing(req, token))
+	resp, err := send(Bearing(req, token))
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (k *Keeper) Send(req *http.Request, send func(*http.Request) (*http.Respons
 		return resp, nil
 	}
 	fresh := k.replace(req.Context(), token)
-	again := bearing(req, fresh)
+	again := Bearing(req, fresh)
 	if fresh == "" || !rewind(req, again) {
 		return resp, nil
 	}
@@ -38,7 +38,8 @@ func (k *Keeper) Send(req *http.Request, send func(*http.Request) (*http.Respons
 	return resp, err
 }
 
-func bearing(req *http.Request, token string) *http.Request {
+// Bearing returns the request with an access token (RFC 6750 section 2.1).
+func Bearing(req *http.Request, token string) *http.Request {
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+token)
 	return out
