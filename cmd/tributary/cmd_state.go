@@ -57,7 +57,7 @@ func newStateShowCmd(a *app) *cobra.Command {
 		}
 		if len(args) == 1 {
 			view.only(args[0])
-			if len(view.Collections) == 0 {
+			if len(view.Collections)+len(view.Tokens) == 0 {
 				return fmt.Errorf("offsets topic %s holds no state of %q", cfg.Offsets.Topic, args[0])
 			}
 		}
@@ -74,6 +74,8 @@ type stateView struct {
 	Topic       string           `json:"topic"`
 	Lanes       []laneView       `json:"lanes"`
 	Collections []collectionView `json:"collections"`
+	// Tokens are the OAuth2 tokens that are kept: nothing of what is sealed.
+	Tokens []tokenView `json:"tokens,omitempty"`
 }
 
 type laneView struct {
@@ -126,6 +128,7 @@ func readState(ctx context.Context, cfg *Config) (*stateView, error) {
 		}
 		v.add(int(lane), table)
 	}
+	slices.SortFunc(v.Tokens, func(a, b tokenView) int { return cmp.Compare(a.Source, b.Source) })
 	slices.SortFunc(v.Collections, func(a, b collectionView) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Collection, b.Collection))
 	})
@@ -151,6 +154,9 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 		l.Instance, l.Run, l.Claimed = c.Instance, c.Run, c.At.String()
 	}
 	v.Lanes = append(v.Lanes, l)
+	for source, auth := range t.Auths {
+		v.Tokens = append(v.Tokens, viewToken(source, lane, auth))
+	}
 	for name, c := range t.Collections {
 		s := c.Memory.State
 		row := collectionView{
@@ -173,6 +179,7 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 
 // only keeps one source, or one collection of it.
 func (v *stateView) only(name string) {
+	v.Tokens = slices.DeleteFunc(v.Tokens, func(t tokenView) bool { return t.Source != name })
 	v.Collections = slices.DeleteFunc(v.Collections, func(c collectionView) bool {
 		return c.Source != name && c.Source+"."+c.Collection != name
 	})
@@ -198,6 +205,10 @@ func (v *stateView) print(a *app) error {
 		if c.Problem != "" {
 			fmt.Fprintf(a.stdout, "PROBLEM: %s.%s: %s\n", c.Source, c.Collection, c.Problem)
 		}
+	}
+	for _, t := range v.Tokens {
+		fmt.Fprintf(a.stdout, "token of %s: number %d, sealed by key %s, written at %s by %s, access until %s\n",
+			t.Source, t.Number, t.Key, brief(t.Written), t.Instance, orDash(brief(t.Expiry)))
 	}
 	for _, l := range v.Lanes {
 		if l.Instance != "" {

@@ -61,6 +61,7 @@ in the same transaction. Kill it anywhere, and it goes on where Kafka says it is
 		newCheckCmd(a),
 		newPreviewCmd(a),
 		newStateCmd(a),
+		newAuthCmd(a),
 		newVerifyCmd(a),
 		newSweepCmd(a),
 		newPublishCmd(a),

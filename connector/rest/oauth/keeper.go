@@ -86,17 +86,17 @@ type Keeper struct {
 	// ours whose answer was lost on its way.
 	interrupted   *Intent
 	interruptedAt time.Time // when we came to know
-	busy        bool
-	attempts    uint64 // that have ended
-	failures    int    // in a row
-	notBefore   time.Time
-	trouble     error  // of the last attempt
-	stuck       error  // why a person has to log in
-	refused     string // the refresh token that the server does not take
-	wanted      string // an access token that the API does not take
-	forRefusal  string // one that was got instead of such
-	rejected    string // one of those which the API does not take either
-	secrets     []string
+	busy          bool
+	attempts      uint64 // that have ended
+	failures      int    // in a row
+	notBefore     time.Time
+	trouble       error  // of the last attempt
+	stuck         error  // why a person has to log in
+	refused       string // the refresh token that the server does not take
+	wanted        string // an access token that the API does not take
+	forRefusal    string // one that was got instead of such
+	rejected      string // one of those which the API does not take either
+	secrets       []string
 }
 
 // NewKeeper returns the keeper of a source's token. run is the number of this process; a
