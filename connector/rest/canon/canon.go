@@ -17,7 +17,7 @@ type Hasher struct{ w walker }
 // NewHasher returns a Hasher of the fields at the paths include, or of all but those
 // at exclude, that finds the values at the paths find and goes maxDepth deep.
 func NewHasher(include, exclude, find []string, maxDepth int) *Hasher {
-	return &Hasher{walker{root: tree(include, exclude, find), limit: maxDepth, find: len(find)}}
+	return &Hasher{walker{root: tree(include, exclude, find), limit: maxDepth, within: indexes(find)}}
 }
 
 // Sum returns the digest of the value at src[i], which is depth deep in its
@@ -33,7 +33,7 @@ func (h *Hasher) Sum(src []byte, i, depth int) (sum connector.Hash, end int, err
 
 // Found returns the text of the value at the k-th path in the value summed last, nil
 // if it has none. It is a piece of src.
-func (h *Hasher) Found(k int) []byte { return h.w.found[k] }
+func (h *Hasher) Found(k int) []byte { return h.w.at(k) }
 
 // Release forgets the text of the value summed last, which would otherwise stay in
 // memory until the next.
@@ -48,7 +48,7 @@ func NewEnvelope(records string, find []string, maxDepth int) *Envelope {
 	t := tree(nil, nil, find)
 	t.at(records).each = true
 	t.settle(true)
-	return &Envelope{walker{root: t, limit: maxDepth, find: len(find)}}
+	return &Envelope{walker{root: t, limit: maxDepth, within: indexes(find)}}
 }
 
 // Walk goes through a whole document that has passed Check, and calls each with the
@@ -68,7 +68,7 @@ func (e *Envelope) Walk(src []byte, each func(at, depth int) (end int, err error
 
 // Found returns the text of the value at the k-th path in the document walked last,
 // nil if it has none. It is a piece of src.
-func (e *Envelope) Found(k int) []byte { return e.w.found[k] }
+func (e *Envelope) Found(k int) []byte { return e.w.at(k) }
 
 // Release forgets the document walked last.
 func (e *Envelope) Release() { e.w.release() }

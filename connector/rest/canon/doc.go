@@ -16,10 +16,11 @@
 //   - numbers keep their text: 1, 1.0 and 1e0 are three numbers, and no digit of a
 //     long one is lost.
 //
-// Paths are decoded names joined by dots. A filter looks through arrays: "tags.id"
+// Paths are decoded names joined by dots, or JSON Pointers (RFC 6901), which may also
+// name the element of an array where a single value is to be found. A filter looks through arrays: "tags.id"
 // is the id in each element of tags. It takes members away and nothing else, so a
 // scalar that stands where an object was expected stays. Found fields are never
-// inside an array.
+// inside an array, but by a pointer with its index.
 //
 // Check promises what the walk relies on. Both refuse rather than guess: two members
 // of one name, at any depth and in fields the digest leaves out too, are an error.

@@ -1,10 +1,5 @@
 package canon
 
-import (
-	"fmt"
-	"strings"
-)
-
 // field is a node in the tree of the paths one cares about.
 type field struct {
 	name     string // canonical text
@@ -20,29 +15,20 @@ type field struct {
 	strictly bool // only members whose field holds are kept
 }
 
-// CheckPath says whether path can be a path: names joined by dots.
-func CheckPath(path string) error {
-	for _, n := range strings.Split(path, ".") {
-		if n == "" {
-			return fmt.Errorf("path %q has an empty name", path)
-		}
-	}
-	return nil
-}
-
 // at returns the node of path, making it; the empty path is the whole.
-func (f *field) at(path string) *field {
-	if path == "" {
-		return f
+func (f *field) at(path string) *field { return f.below(names(path)) }
+
+func (f *field) below(names []string) *field {
+	for _, n := range names {
+		name := string(appendEscaped(nil, n))
+		c := f.child([]byte(name))
+		if c == nil {
+			c = &field{name: name}
+			f.children = append(f.children, c)
+		}
+		f = c
 	}
-	first, rest, _ := strings.Cut(path, ".")
-	name := string(appendEscaped(nil, first))
-	c := f.child([]byte(name))
-	if c == nil {
-		c = &field{name: name}
-		f.children = append(f.children, c)
-	}
-	return c.at(rest)
+	return f
 }
 
 func (f *field) child(name []byte) *field {
@@ -73,6 +59,15 @@ func (f *field) drops(c *field) bool {
 	return c.drop || f.strictly && !c.holds
 }
 
+// indexes returns for each path the names from the first index on, nil: it has none.
+func indexes(find []string) [][]string {
+	out := make([][]string, len(find))
+	for i, p := range find {
+		_, out[i] = cutIndex(p)
+	}
+	return out
+}
+
 func tree(include, exclude, find []string) *field {
 	root := &field{}
 	for _, p := range include {
@@ -82,7 +77,8 @@ func tree(include, exclude, find []string) *field {
 		root.at(p).drop = true
 	}
 	for i, p := range find {
-		f := root.at(p)
+		walked, _ := cutIndex(p)
+		f := root.below(walked)
 		f.finds = append(f.finds, i)
 	}
 	root.settle(len(include) == 0)

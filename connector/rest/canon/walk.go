@@ -8,10 +8,10 @@ import (
 
 // walker goes through one value and writes its canonical text.
 type walker struct {
-	root  *field
-	limit int // of the depth
-	find  int // how many paths are to be found
-	each  func(at, depth int) (int, error)
+	root   *field
+	limit  int        // of the depth
+	within [][]string // of each path to be found, what lies within what the walk finds
+	each   func(at, depth int) (int, error)
 	// visited says that the array whose elements go to each was there.
 	visited bool
 
@@ -43,11 +43,19 @@ func (w *walker) begin(src []byte) {
 		w.out, w.members, w.memory.sorted = nil, nil, nil
 	}
 	if w.found == nil {
-		w.found = make([][]byte, w.find)
+		w.found = make([][]byte, len(w.within))
 	}
 	clear(w.found)
 	w.src, w.out, w.members, w.arrays, w.err = src, w.out[:0], w.members[:0], 0, nil
 	w.edits = w.edits[:0]
+}
+
+// at returns what was found at the k-th path.
+func (w *walker) at(k int) []byte {
+	if len(w.within[k]) == 0 || w.found[k] == nil {
+		return w.found[k]
+	}
+	return Lookup(w.found[k], w.within[k])
 }
 
 func (w *walker) release() {
