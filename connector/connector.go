@@ -86,7 +86,8 @@ type Page struct {
 }
 
 // Source answers queries about one collection. Fetch returns a page that was wholly
-// received and checked, or an error: a *RetryError to be tried again in place, a
+// received and checked, or an error: a *RetryError to be tried again in place, an
+// *AnewError (for pages behind the first) to be gone back to the first from, a
 // *StopError that ends the collection, or the context's own. It is called by one
 // goroutine at a time, and the page belongs to the caller.
 type Source interface {
@@ -134,6 +135,14 @@ type RetryError struct {
 
 func (e *RetryError) Error() string { return e.Err.Error() }
 func (e *RetryError) Unwrap() error { return e.Err }
+
+// AnewError is a page that cannot be asked for any more, because what led to it is gone or
+// has expired. To send the request again does not help: the pages are read from the first
+// again.
+type AnewError struct{ Err error }
+
+func (e *AnewError) Error() string { return e.Err.Error() }
+func (e *AnewError) Unwrap() error { return e.Err }
 
 // StopError ends the work on one collection until a person has acted: what was
 // found, and what to do about it.

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -65,6 +66,14 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 	before, anew := -1, -1
 	for range maxPasses {
 		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
+		if lost := (*AnewError)(nil); errors.As(err, &lost) {
+			times, before = map[string]int{}, -1
+			if anew++; anew < maxAnew {
+				continue
+			}
+			r.unrest(tick, r.date, -1)
+			return shown, false, nil
+		}
 		if err != nil {
 			return shown, false, err
 		}
@@ -85,9 +94,7 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 			return shown, true, nil
 		}
 		if anew >= maxAnew {
-			wait := r.put.again(tick, date, r.set.Lookback)
-			r.env.Log.Warn("a tie is being written to and does not come to rest: what is newer is read, the cursor and caught_up stay until it does",
-				"tick", tick, "records", count, "again_in", wait)
+			r.unrest(tick, date, count)
 			return shown, false, nil
 		}
 	}
@@ -95,6 +102,13 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 		What:   fmt.Sprintf("the API does not show all of the %d records of the tick %s in %d passes, although their number does not change", before, tick, maxPasses),
 		Remedy: "check `page.param` against the API's documentation; a larger `page.size` helps",
 	}
+}
+
+// unrest puts off a tie that did not come to rest; -1 records are an unknown number.
+func (r *Reader) unrest(tick, date Instant, count int) {
+	wait := r.put.again(tick, date, r.set.Lookback)
+	r.env.Log.Warn("a tie is being written to and does not come to rest: what is newer is read, the cursor and caught_up stay until it does",
+		"tick", tick, "records", count, "again_in", wait)
 }
 
 func shownTwice(times map[string]int) bool {

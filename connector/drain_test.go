@@ -18,12 +18,17 @@ type tieSource struct {
 	moved     int
 	asked     []Instant
 	endless   bool // never shows the last member
+	expires   int  // how often what led to the third page is gone
 }
 
 const tieAt, present = Instant(1_000_000), Instant(9_000_000)
 
 func (s *tieSource) Fetch(_ context.Context, q Query) (Page, error) {
 	s.asked = append(s.asked, q.From)
+	if q.Page == 3 && s.expires > 0 {
+		s.expires--
+		return Page{}, &AnewError{Err: errors.New("the token has expired")}
+	}
 	if s.moves > 0 {
 		s.moves--
 		s.moved++
@@ -115,5 +120,24 @@ func TestATieOfAnAPIThatCannotPageStopsItsCollection(t *testing.T) {
 	var stop *StopError
 	if err := r.Pull(t.Context()); !errors.As(err, &stop) || !strings.Contains(stop.What, "cannot page within it") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestADrainWhosePagesAreLostBeginsAnew(t *testing.T) {
+	for expires, whole := range map[int]bool{1: true, 2: true, 1000: false} {
+		s := &tieSource{tie: 40, page: 10, expires: expires}
+		r, topics := tieReader(t, s)
+		if err := r.Pull(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := topics.live["fresh"]; !ok {
+			t.Errorf("%d times: what is newer was not read", expires)
+		}
+		if n := r.Memory().Ledger.Len(); whole && n != 41 {
+			t.Errorf("%d times: %d records are known, want 41", expires, n)
+		}
+		if c := r.Memory().State.Cursor.Instant; (c > tieAt) != whole {
+			t.Errorf("%d times: the cursor is at %s", expires, c)
+		}
 	}
 }

@@ -42,7 +42,11 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 		var again *RetryError
 		var stop *StopError
+		var anew *AnewError
 		switch {
+		case errors.As(err, &anew):
+			r.env.Log.Warn("pages are read from the first again", "err", err)
+			return Page{}, anew
 		case errors.As(err, &stop):
 			return Page{}, stop
 		case !errors.As(err, &again):

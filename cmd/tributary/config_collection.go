@@ -72,7 +72,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	if c.settings.Lookback < c.settings.Overlap {
 		c.fail(n.at("lookback"), "is %v and the overlap %v: what is read again later must reach as far back as what is read again at once", c.settings.Lookback, c.settings.Overlap)
 	}
-	c.settings.Paged = c.rest.PageParam != ""
+	c.settings.Paged = !a.broken && c.rest.Base != nil && c.rest.Paged()
 	c.settings.Probe = c.rest.ProbeMax
 	c.settings.Fingerprint = c.rest.Fingerprint()
 	c.sweeps(n)
@@ -131,7 +131,8 @@ func (c *collectionDecoder) keys() keys {
 		"order":         func(n *node) { r.Order = c.params(n) },
 		"page":          c.page,
 		"records":       func(n *node) { r.Records = c.text(n) },
-		"id":            func(n *node) { r.ID = c.name(n) },
+		"id":            c.id,
+		"unwrap":        func(n *node) { r.Unwrap = c.path(n) },
 		"path":          func(n *node) { r.Path = c.place(n) },
 		"probe":         c.probe,
 		"echo":          c.echo,

@@ -39,19 +39,7 @@ func (c *collectionDecoder) cursor(n *node) {
 // cursorField decodes the path of a record's instant, or several of which the first that
 // is set counts.
 func (c *collectionDecoder) cursorField(n *node) {
-	if n.kind != listNode {
-		c.rest.Instant, c.rest.InstantElse = c.name(n), nil
-		return
-	}
-	paths := c.texts(n)
-	if len(paths) == 0 {
-		c.fail(n, "names no field")
-		return
-	}
-	c.rest.Instant, c.rest.InstantElse = paths[0], paths[1:]
-	if len(paths) == 1 {
-		c.rest.InstantElse = nil
-	}
+	c.rest.Instant, c.rest.InstantElse = c.somePaths(n)
 }
 
 // zone decodes the name of a time zone.
@@ -140,18 +128,6 @@ func writesWhole(layout string, tick time.Duration) bool {
 		}
 	}
 	return true
-}
-
-func (c *collectionDecoder) page(n *node) {
-	r := &c.rest
-	c.object(n, keys{
-		"size_param":   func(n *node) { r.SizeParam = c.text(n) },
-		"size":         func(n *node) { r.Size = c.int(n, 1, 1_000_000) },
-		"param":        func(n *node) { r.PageParam = c.text(n) },
-		"next":         func(n *node) { r.Next = c.text(n) },
-		"total":        func(n *node) { r.Total = c.text(n) },
-		"count_params": func(n *node) { r.CountParams = c.params(n) },
-	})
 }
 
 func (c *collectionDecoder) probe(n *node) {

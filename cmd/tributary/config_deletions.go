@@ -12,13 +12,17 @@ func (c *collectionDecoder) deletions(n *node) {
 		if s, ok := c.scalar(n, "none, or a map such as {field: NAME}"); ok && s != "none" {
 			c.fail(n, "wants none, or a map such as {field: NAME}; found %s", shown(n))
 		}
-		c.rest.Deleted, c.settings.Sweeps = "", connector.Sweeps{}
+		c.rest.Deleted, c.rest.DeletedEquals, c.settings.Sweeps = "", "", connector.Sweeps{}
 		return
 	}
 	c.object(n, keys{
-		"field": func(n *node) { c.rest.Deleted = c.name(n) },
-		"sweep": c.sweep,
+		"field":  func(n *node) { c.rest.Deleted = c.name(n) },
+		"equals": func(n *node) { c.rest.DeletedEquals = c.equals(n) },
+		"sweep":  c.sweep,
 	})
+	if n.get("equals") != nil {
+		c.require(n, "field")
+	}
 	if n.kind == mapNode && len(n.fields) == 0 {
 		c.fail(n, `says nothing: name a "field", or a "sweep", or write none`)
 	}

@@ -61,7 +61,19 @@ type Config struct {
 	Next string
 	// Total is the path of the number of records within the bounds, CountParams the
 	// parameters that ask for it.
-	Total       string
+	Total string
+	// PageFromZero says that the first page has the number 0. OffsetParam asks for a page
+	// by the number of records before it. TokenParam asks for it by what the page before
+	// had at Token or, with LastID, by the id of its last record.
+	PageFromZero      bool
+	OffsetParam       string
+	TokenParam, Token string
+	LastID            bool
+	// NextURL is the path of the address of the next page, Link the relation of it in Link
+	// headers (RFC 8288). It stays on the scheme, host and port of Base.
+	NextURL, Link string
+	// MaxOffset is how many records the API shows within the same bounds; 0: all.
+	MaxOffset   int
 	CountParams url.Values
 	// ProbeParam is the query parameter that asks for records by id, repeated for
 	// each ("ids[]"); ProbeMax how many a request may name. Empty: no probes.
@@ -76,6 +88,13 @@ type Config struct {
 	// InstantElse are the paths that are looked at, in their order, where Instant has
 	// nothing or null.
 	InstantElse []string
+	// IDMore are the paths of the further parts of an id that is composed of several.
+	IDMore []string
+	// DeletedEquals is the JSON scalar that Deleted has in a record that is deleted; empty:
+	// any that says something.
+	DeletedEquals string
+	// Unwrap is the path of the record within an item of Records; empty: the item is it.
+	Unwrap string
 	// EchoFrom is the path at which the API repeats the lower bound that it applied,
 	// EchoOrder those at which it repeats the order, with the prefix that is
 	// expected there, upper and lower case alike. An echo that is absent or differs
@@ -119,8 +138,15 @@ const HashVersion = 1
 func (c *Config) Fingerprint() connector.Fingerprint {
 	return connector.Fingerprint{
 		HashVersion: HashVersion, Include: c.Include, Exclude: c.Exclude, Drop: c.Drop, Mask: c.Mask,
-		ID: c.ID, Instant: pathsText(c.Instant, c.InstantElse), Deletions: c.Deleted,
+		ID: pathsText(c.ID, c.IDMore), Instant: pathsText(c.Instant, c.InstantElse), Deletions: c.deletions(),
 	}
+}
+
+func (c *Config) deletions() string {
+	if c.Deleted == "" || c.DeletedEquals == "" {
+		return c.Deleted
+	}
+	return c.Deleted + " = " + c.DeletedEquals
 }
 
 // pathsText writes a path as it is, and several as a JSON list.

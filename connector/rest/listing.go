@@ -34,10 +34,21 @@ func (c *Config) Listing() string {
 		Headers                                        http.Header
 		Clauses                                        map[string]Clauses
 		Body                                           *Tree
-	}{base, c.Path, c.Records, c.ID, c.Instant, c.From, c.Method, params, headers, c.Clauses, c.Body})
+		More                                           []string `json:",omitempty"`
+	}{base, c.Path, c.Records, c.ID, c.Instant, c.From, c.Method, params, headers, c.Clauses, c.Body, c.listingMore()})
 	if err != nil {
 		panic(err) // texts always marshal
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
+}
+
+// listingMore returns what only some configs have, nil for others.
+func (c *Config) listingMore() (more []string) {
+	for _, list := range [][]string{c.IDMore, c.InstantElse, {c.Unwrap}} {
+		if len(list) > 0 && list[0] != "" {
+			more = append(more, pathsText("", list))
+		}
+	}
+	return more
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"tributary/connector"
 	"tributary/connector/rest/canon"
@@ -25,28 +24,22 @@ var reasons = []struct {
 	{canon.ErrNoArray, "no_records"},
 }
 
-// The fields that are found in a record.
-const (
-	foundID = iota
-	foundInstant
-	foundDeleted
-)
-
 // pageDecoder turns bodies into pages, one after the other. It is pure: what it
 // returns depends on the body alone.
 type pageDecoder struct {
-	stamps  stamps
-	depth   int
-	deletes bool
-	// elseAt is where the hasher finds the first of the paths that stand in for the
-	// instant's, elses how many there are.
-	elseAt, elses int
+	stamps stamps
+	depth  int
+	fields recordFields
 
-	record   *canon.Hasher
-	envelope *canon.Envelope
+	record *canon.Hasher
+	// unwrap finds the record within an item, nil: the item is it; unwrapDeep is how many
+	// levels it lies below.
+	unwrap     *canon.Hasher
+	unwrapDeep int
+	envelope   *canon.Envelope
 	// Where the envelope finds what, -1: it is not asked for.
-	next, nextParent, total, echoFrom int
-	echoOrder                         map[string]int
+	next, nextParent, token, total, echoFrom int
+	echoOrder                                map[string]int
 
 	body    []byte
 	records []connector.Record
@@ -61,7 +54,7 @@ type pageDecoder struct {
 }
 
 func newPageDecoder(c *Config, s stamps) *pageDecoder {
-	d := &pageDecoder{stamps: s, depth: c.MaxDepth, deletes: c.Deleted != "", nextParent: -1, echoOrder: map[string]int{}}
+	d := &pageDecoder{stamps: s, depth: c.MaxDepth, nextParent: -1, echoOrder: map[string]int{}}
 	var find []string
 	want := func(path string) int {
 		if path == "" {
@@ -71,24 +64,26 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 		return len(find) - 1
 	}
 	if d.next = want(c.Next); d.next >= 0 {
-		parent := c.Next[:max(0, strings.LastIndexByte(c.Next, '.'))]
-		find = append(find, parent) // empty: the whole
+		find = append(find, canon.ParentPath(c.Next)) // empty: the whole
 		d.nextParent = len(find) - 1
 	}
+	d.token = want(c.Token + c.NextURL) // there is but one of them
 	d.total, d.echoFrom = want(c.Total), want(c.EchoFrom)
 	for p := range c.EchoOrder {
 		d.echoOrder[p] = want(p)
 	}
 	d.envelope = canon.NewEnvelope(c.Records, find, c.MaxDepth)
-	fields := []string{foundID: c.ID, foundInstant: c.Instant}
-	if d.deletes {
-		fields = append(fields, c.Deleted)
-	}
-	d.elseAt, d.elses = len(fields), len(c.InstantElse)
-	fields = append(fields, c.InstantElse...)
-	d.record = canon.NewHasher(c.Include, c.Exclude, fields, c.MaxDepth)
+	var paths []string
+	d.fields, paths = newRecordFields(c)
+	d.record = canon.NewHasher(c.Include, c.Exclude, paths, c.MaxDepth)
 	if len(c.Drop)+len(c.Mask) > 0 {
 		d.record.Edit(c.Drop, c.Mask)
+	}
+	if c.Unwrap != "" {
+		// No name is included: what is around the record is checked, and not summed.
+		d.unwrap = canon.NewHasher([]string{"/\x00"}, nil, []string{c.Unwrap}, c.MaxDepth)
+		names, _ := canon.SplitPath(c.Unwrap)
+		d.unwrapDeep = len(names)
 	}
 	return d
 }
@@ -122,6 +117,9 @@ func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 func (d *pageDecoder) release() {
 	d.body, d.records, d.edited = nil, nil, nil
 	d.record.Release()
+	if d.unwrap != nil {
+		d.unwrap.Release()
+	}
 	d.envelope.Release()
 }
 
@@ -157,96 +155,6 @@ func isSet(value []byte) bool {
 		return false
 	}
 	return true
-}
-
-// add reads the record at body[at].
-func (d *pageDecoder) add(at, depth int) (int, error) {
-	hash, end, err := d.record.Sum(d.body, at, depth)
-	if err != nil {
-		return end, err
-	}
-	r := connector.Record{Hash: hash, Value: d.published(at, end)}
-	if d.body[at] != '{' {
-		r.Bad = "it is not an object"
-	} else {
-		d.setID(&r)
-		d.setInstant(&r)
-		r.Deleted = d.deletes && isSet(d.record.Found(foundDeleted))
-	}
-	d.records = append(d.records, r)
-	d.ends = append(d.ends, len(d.text))
-	return end, nil
-}
-
-func (d *pageDecoder) setID(r *connector.Record) {
-	value := d.record.Found(foundID)
-	switch {
-	case value == nil:
-		r.Bad = "it has no id"
-	case value[0] == '"':
-		var isText bool
-		d.scratch, isText = canon.Unquote(d.scratch[:0], value)
-		r.ID = string(d.scratch)
-		if !isText {
-			r.Bad = "its id has half a character (a lone surrogate)"
-		} else if r.ID == "" {
-			r.Bad = "its id is empty"
-		}
-	case isNumber(value):
-		r.ID = string(value)
-	case string(value) == "null":
-		r.Bad = "its id is null"
-	default:
-		r.Bad = "its id is neither a text nor a number"
-	}
-}
-
-// maxBadStamp is how much is kept of a stamp that is no instant.
-const maxBadStamp = 100
-
-func (d *pageDecoder) setInstant(r *connector.Record) {
-	value := d.record.Found(foundInstant)
-	for k := 0; k < d.elses && !isThere(value); k++ {
-		value = d.record.Found(d.elseAt + k)
-	}
-	bad := ""
-	switch {
-	case value == nil:
-		bad = "it has no instant"
-	case string(value) == "null":
-		bad = "its instant is null"
-	case value[0] == '"' || isNumber(value):
-		text, ok := value, true
-		if value[0] == '"' {
-			d.scratch, _ = canon.Unquote(d.scratch[:0], value)
-			text = d.scratch
-		}
-		if r.Instant, ok = d.stamps.parse(text, value[0] != '"'); !ok {
-			r.Instant, text = 0, text[:min(len(text), maxBadStamp)]
-			bad = "its instant cannot be read (cursor.zone is for stamps without an offset)"
-		}
-		d.text = append(d.text, text...)
-	default:
-		bad = "its instant is neither a text nor a number"
-	}
-	switch {
-	case r.Bad == "":
-		r.Bad = bad
-	case bad != "":
-		r.Bad += ", and " + bad
-	}
-}
-
-func isThere(value []byte) bool { return value != nil && string(value) != "null" }
-
-// setStamps makes the stamps of a page one string and gives each record its piece:
-// one allocation for all. Of a page one stamp at most is kept for long.
-func (d *pageDecoder) setStamps() {
-	text, from := string(d.text), 0
-	for i, end := range d.ends {
-		d.records[i].Stamp = text[from:end]
-		from = end
-	}
 }
 
 func isNumber(value []byte) bool { return value[0] == '-' || value[0]-'0' <= 9 }

@@ -27,7 +27,7 @@ func (p *RecordParser) Parse(value []byte) (connector.Record, error) {
 	}
 	d.body, d.text, d.ends, d.records = value, d.text[:0], d.ends[:0], nil
 	defer d.release()
-	if _, err := d.add(0, 0); err != nil {
+	if _, err := d.addRecord(0, 0); err != nil {
 		return connector.Record{}, err
 	}
 	d.setStamps()

@@ -27,13 +27,15 @@ func newForm(c *Config) (*form, error) {
 	short("cursor.to", c.To, "{to}")
 	b.params("order", c.Order, true, false)
 	short("page.param", c.PageParam, "{page}")
+	short("page.offset_param", c.OffsetParam, "{offset}")
+	short("page.token_param", c.TokenParam, "{token}")
 	b.params("page.count_params", c.CountParams, true, true)
 	b.join()
 	return b.form, errors.Join(b.errs...)
 }
 
-// values returns what a query gives to its request.
-func (s *Source) values(q connector.Query) *values {
+// values returns what a query gives to its request, and what leads to its page.
+func (s *Source) values(q connector.Query, m mark) *values {
 	v := &values{size: s.cfg.Size, number: s.stamps.unit > 0, join: ","}
 	put := func(p placeholder) { v.has = v.has.with(p) }
 	if s.cfg.Size > 0 {
@@ -58,13 +60,24 @@ func (s *Source) values(q connector.Query) *values {
 		put(valueTo)
 	}
 	if q.Page > 0 {
-		v.page = q.Page
+		v.page, v.offset, v.token = q.Page, m.rows, m.token
 		put(valuePage)
+		put(valueOffset)
+	}
+	if s.cfg.PageFromZero {
+		v.page--
+	}
+	if m.token != "" {
+		put(valueToken)
 	}
 	return v
 }
 
-// request writes a query as the API wants it.
-func (s *Source) request(ctx context.Context, q connector.Query) (*http.Request, error) {
-	return s.form.fill(ctx, s.values(q), q.Count)
+// request writes a query as the API wants it. A page that the API gave an address has that.
+func (s *Source) request(ctx context.Context, q connector.Query, m mark) (*http.Request, error) {
+	v := s.values(q, m)
+	if m.token != "" && (s.paging == byURL || s.paging == byLink) {
+		return s.form.send(ctx, m.token, v)
+	}
+	return s.form.fill(ctx, v, q.Count)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -17,6 +18,8 @@ type Source struct {
 	client *Client
 	name   string // for errors: host and path
 	form   *form
+	paging paging
+	trail  trail
 	http   *http.Client
 	m      *connector.SourceMetrics
 	scrub  scrubber
@@ -52,6 +55,9 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	if s.form, err = newForm(&s.cfg); err != nil {
 		return nil, err
 	}
+	if ways := cfg.pagings(s.form.needs); len(ways) > 0 {
+		s.paging = ways[0]
+	}
 	s.name = s.scrub.text(cfg.Base.Host + " " + cfg.Path)
 	s.pages = newPageDecoder(&s.cfg, s.stamps)
 	s.echo = contract{cfg: &s.cfg, stamps: s.stamps}
@@ -66,12 +72,22 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
 		return connector.Page{}, fmt.Errorf("%s: a probe asks for %d ids, at most %d fit", s.name, len(q.IDs), s.cfg.ProbeMax)
 	}
+	m, ok := s.trail.step(q)
+	switch {
+	case !ok && s.paging >= byOffset:
+		return connector.Page{}, s.lost(q)
+	case m.err != nil:
+		return connector.Page{}, m.err
+	}
+	if err := s.tooFar(q, m); err != nil {
+		return connector.Page{}, err
+	}
 	turn, err := s.client.budget.wait(ctx, q)
 	if err != nil {
 		return connector.Page{}, err
 	}
 	begin := time.Now() // for a metric; nothing is decided by it
-	a, err := s.exchange(ctx, q)
+	a, err := s.exchange(ctx, q, m)
 	turn.done(a.header, a.date, err)
 	s.m.RequestDuration.Observe(time.Since(begin).Seconds())
 	s.m.Requests.WithLabelValues(strconv.Itoa(a.status)).Inc()
@@ -89,7 +105,7 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 		err.What = s.name + ": " + s.scrub.text(err.What)
 		return connector.Page{}, err
 	}
-	return page, nil
+	return page, s.goOn(q, m, &a, &page)
 }
 
 // answer is what came back, as far as it came: status 0 is nothing at all.
@@ -98,13 +114,14 @@ type answer struct {
 	header http.Header
 	date   time.Time
 	body   []byte
+	url    *url.URL // that was answered, after redirects
 }
 
 // exchange sends the request and receives the body of a page, within the deadline.
-func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err error) {
+func (s *Source) exchange(ctx context.Context, q connector.Query, m mark) (a answer, err error) {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	req, err := s.request(limited, q)
+	req, err := s.request(limited, q, m)
 	if errors.As(err, new(*unfit)) {
 		return a, s.stopped(err)
 	}
@@ -118,8 +135,13 @@ func (s *Source) exchange(ctx context.Context, q connector.Query) (a answer, err
 	defer resp.Body.Close()
 	a.status, a.header = resp.StatusCode, resp.Header
 	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	a.url = resp.Request.URL
 	if a.status != http.StatusOK {
-		return a, s.failed(ctx, resp, a.date)
+		err := s.failed(ctx, resp, a.date)
+		if ctx.Err() == nil && s.anew(q, a.status) {
+			err = &connector.AnewError{Err: err}
+		}
+		return a, err
 	}
 	a.body, err = s.body.read(resp)
 	switch refused := (*refusal)(nil); {

@@ -38,7 +38,7 @@ func bare() Config {
 // written is a request as a test compares it.
 func written(t testing.TB, s *Source, q connector.Query) (line string, body string) {
 	t.Helper()
-	req, err := s.request(context.Background(), q)
+	req, err := s.request(context.Background(), q, mark{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestWhatNamesAValueThatTheRequestHasNotIsLeftOut(t *testing.T) {
 			if got, _ := written(t, s, x.q); got != x.want {
 				t.Errorf("got  %s\nwant %s", got, x.want)
 			}
-			req, _ := s.request(context.Background(), x.q)
+			req, _ := s.request(context.Background(), x.q, mark{})
 			if got := req.Header.Get("X-Until"); got != x.until {
 				t.Errorf("the header is %q", got)
 			}
@@ -226,7 +226,7 @@ func FuzzAValueNeverChangesTheRequest(f *testing.F) {
 		if !utf8.ValidString(id) || id == "" {
 			return // no JSON text has such an id
 		}
-		req, err := s.request(context.Background(), connector.Query{IDs: []string{id, "9"}})
+		req, err := s.request(context.Background(), connector.Query{IDs: []string{id, "9"}}, mark{})
 		if err != nil {
 			t.Fatal(err)
 		}

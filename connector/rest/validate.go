@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -92,6 +93,12 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 	bad(c.Instant == "", "cursor.field is empty: a record needs the instant of its last change")
 	path("records", c.Records)
 	path("id", c.ID)
+	for _, p := range c.IDMore {
+		bad(p == "", "id has an empty path")
+		path("id", p)
+	}
+	path("unwrap", c.Unwrap)
+	bad(c.DeletedEquals != "" && !isScalar(c.DeletedEquals), "deletions.equals is no text, number or truth value")
 	path("cursor.field", c.Instant)
 	for _, p := range c.InstantElse {
 		bad(p == "", "cursor.field has an empty path")
@@ -99,6 +106,8 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 	}
 	path("deletions.field", c.Deleted)
 	path("page.next", c.Next)
+	path("page.token", c.Token)
+	path("page.next_url", c.NextURL)
 	path("page.total", c.Total)
 	path("echo.from", c.EchoFrom)
 	for p := range c.EchoOrder {
@@ -140,6 +149,15 @@ func (a *Auth) validate() error {
 		}
 	}
 	return nil
+}
+
+// CheckPath says whether a path into JSON can be one: names joined by dots, or a JSON
+// Pointer.
+func CheckPath(path string) error { return canon.CheckPath(path) }
+
+// isScalar says whether a text is the JSON of a text, a number or a truth value.
+func isScalar(text string) bool {
+	return json.Valid([]byte(text)) && !strings.ContainsAny(text[:1], "[{ \t\r\n") && text != "null"
 }
 
 func hasControl(s string) bool {

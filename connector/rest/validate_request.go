@@ -27,10 +27,27 @@ func (c *Config) validateRequest(bad func(bool, string, ...any)) {
 	asks := f.needs&probeValues != 0
 	bad(asks && c.ProbeMax < 1, "probe.max is missing: the request names {id} or {ids}")
 	bad(!asks && c.ProbeMax != 0, "probe.max is %d, and nothing asks for ids: set probe.param, or name {id} or {ids} in the request", c.ProbeMax)
-	bad(f.needs.has(valueOffset), "request names {offset}, and nothing gives it")
-	bad(f.needs.has(valueToken), "request names {token}, and nothing gives it")
+	c.validatePaging(bad, f.needs)
 	bad(f.needs.has(valueParent), "request names {parent}, and nothing gives it")
 	bad(c.Exclusive < 0, "cursor.operator sends the lower bound %v later", -c.Exclusive)
+}
+
+// validatePaging checks that there is one way from a page to the next, and the whole of it.
+func (c *Config) validatePaging(bad func(bool, string, ...any), n needs) {
+	ways := c.pagings(n)
+	names := []string{byNumber: "by number (param)", byOffset: "by offset (offset_param)", byToken: "by token (token_param)", byURL: "by address (next_url)", byLink: "by Link header (link)"}
+	if len(ways) > 1 {
+		bad(true, "page says %s and %s: an API pages in one way, set what a preset says to null", names[ways[0]], names[ways[1]])
+		return
+	}
+	asks := c.TokenParam != "" || n.has(valueToken)
+	bad(asks && c.Token == "" && !c.LastID, "page.token is missing: where an answer has the token of the next page (or page.last_id: true)")
+	bad(!asks && (c.Token != "" || c.LastID), "page.token_param is missing, and no text of the request names {token}")
+	bad(c.Token != "" && c.LastID, "page.token and page.last_id exclude each other")
+	bad(c.PageFromZero && (len(ways) == 0 || ways[0] != byNumber), "page.first is for pages by number")
+	bad(c.MaxOffset < 0, "page.max_offset is %d", c.MaxOffset)
+	bad(c.MaxOffset > 0 && len(ways) == 0, "page.max_offset is for an API that can page")
+	bad(c.Link != "" && !isToken(c.Link), "page.link is the name of a relation, such as next")
 }
 
 // validateParams looks for a query parameter that two settings want to set.
@@ -47,6 +64,8 @@ func (c *Config) validateParams(bad func(bool, string, ...any)) {
 	take(c.To, "cursor.to")
 	take(c.SizeParam, "page.size_param")
 	take(c.PageParam, "page.param")
+	take(c.OffsetParam, "page.offset_param")
+	take(c.TokenParam, "page.token_param")
 	take(c.ProbeParam, "probe.param")
 	for _, set := range []struct {
 		what   string

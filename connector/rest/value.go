@@ -3,6 +3,8 @@ package rest
 import (
 	"slices"
 	"strings"
+
+	"tributary/connector/rest/canon"
 )
 
 // published returns what is published of the record at body[at:end], which was summed
@@ -31,8 +33,12 @@ func (c *Config) validateValue(bad func(bool, string, ...any), path func(what, p
 		for _, p := range v.paths {
 			bad(p == "", "%s has an empty path", v.key)
 			path(v.key, p)
-			bad(covers(p, c.ID), "%s takes %q, where the id lies (%s): it is the key of every record, which shows it", v.key, p, c.ID)
-			bad(covers(p, c.Instant), "%s takes %q, where the instant lies (%s): every record shows it as its ce_time", v.key, p, c.Instant)
+			for _, id := range append([]string{c.ID}, c.IDMore...) {
+				bad(covers(p, id), "%s takes %q, where the id lies (%s): it is the key of every record, which shows it", v.key, p, id)
+			}
+			for _, at := range append([]string{c.Instant}, c.InstantElse...) {
+				bad(covers(p, at), "%s takes %q, where the instant lies (%s): every record shows it as its ce_time", v.key, p, at)
+			}
 		}
 	}
 	for _, d := range c.Drop {
@@ -43,7 +49,19 @@ func (c *Config) validateValue(bad func(bool, string, ...any), path func(what, p
 	}
 }
 
-// covers says whether a value at path lies at or below the path p.
+// covers says whether a value at path lies at or below the path p, which looks through
+// arrays.
 func covers(p, path string) bool {
-	return path == p || strings.HasPrefix(path, p+".")
+	over, err := canon.SplitPath(p)
+	under, _ := canon.SplitPath(path)
+	if err != nil {
+		return false // reported
+	}
+	if strings.HasPrefix(path, "/") {
+		through := slices.DeleteFunc(slices.Clone(under), canon.IsIndex)
+		if len(over) <= len(through) && slices.Equal(over, through[:len(over)]) {
+			return true
+		}
+	}
+	return len(over) <= len(under) && slices.Equal(over, under[:len(over)])
 }

@@ -65,7 +65,7 @@ func cutIndex(path string) (walked, within []string) {
 	all := names(path)
 	if strings.HasPrefix(path, "/") {
 		for i, n := range all {
-			if isIndex(n) {
+			if IsIndex(n) {
 				return all[:i], all[i:]
 			}
 		}
@@ -73,8 +73,8 @@ func cutIndex(path string) (walked, within []string) {
 	return all, nil
 }
 
-// isIndex says whether a name is an index of RFC 6901, section 4.
-func isIndex(name string) bool {
+// IsIndex says whether a name is an index of RFC 6901, section 4.
+func IsIndex(name string) bool {
 	return name == "0" || name != "" && name[0] != '0' && len(name) < 10 && strings.Trim(name, "0123456789") == ""
 }
 
@@ -119,7 +119,7 @@ func memberAt(src []byte, i int, name string) int {
 
 // elementAt returns the index of the element of that index in the array at i.
 func elementAt(src []byte, i int, index string) int {
-	if !isIndex(index) {
+	if !IsIndex(index) {
 		return -1
 	}
 	n := 0

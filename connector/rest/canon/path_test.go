@@ -63,7 +63,7 @@ func pointed(doc any, path []string) (any, bool) {
 			}
 		case []any:
 			i, err := strconv.Atoi(name)
-			if err != nil || !isIndex(name) || i >= len(v) {
+			if err != nil || !IsIndex(name) || i >= len(v) {
 				return nil, false
 			}
 			doc = v[i]
