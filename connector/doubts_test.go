@@ -26,6 +26,8 @@ type collector struct{ batches []Batch }
 func (s *collector) Stage(_ context.Context, b *Batch) error {
 	c := *b
 	c.Changes, c.Letters = append([]Change(nil), b.Changes...), append([]Letter(nil), b.Letters...)
+	c.Entries = append([]EntryChange(nil), b.Entries...)
+	c.Doubts = append([]DoubtChange(nil), b.Doubts...)
 	s.batches = append(s.batches, c)
 	return nil
 }

@@ -27,7 +27,7 @@ type stand struct {
 }
 
 // stretchSize is how many entries a stretch has at the most, but for a tie.
-const stretchSize = 1 << 18
+const stretchSize = 1 << 19
 
 func newWalk() *walk {
 	return &walk{to: Beginning, shown: map[uint32]bool{}, elsewhere: map[string]bool{}}
@@ -86,9 +86,7 @@ func (l *Ledger) stretch(from Instant, most int, buf []stand) (_ []stand, to Ins
 	to = Forever
 	room := 2 * most
 	cut := func() {
-		slices.SortFunc(buf, func(a, b stand) int {
-			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.place, b.place))
-		})
+		slices.SortFunc(buf, func(a, b stand) int { return cmp.Compare(a.at, b.at) })
 		n := min(most, len(buf))
 		for n > 0 && n < len(buf) && buf[n].at == buf[n-1].at {
 			n++

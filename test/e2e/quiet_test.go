@@ -22,6 +22,11 @@ type stateView struct {
 		CursorAt                                             string `json:"cursor_at"`
 		Live                                                 int
 		Seq                                                  uint64
+		Sweep                                                struct {
+			Running bool
+			Absent  int
+			Guard   string
+		}
 	}
 }
 

@@ -37,6 +37,11 @@ type Hostility struct {
 	IgnoreFilter, IgnoreOrder float64
 	LyingEcho                 bool
 
+	// ListedShare ends every list after this share of the records, the oldest; asked for
+	// by their ids the others are there. SeenShare hides the others from both, as from a
+	// credential that lost a part of its view. 0 hides nothing; as good as 0 is 1e-9.
+	ListedShare, SeenShare float64
+
 	// Throttle answers 429, with Retry-After in seconds, as a date, or without.
 	Throttle   float64
 	RetryAfter time.Duration
@@ -64,12 +69,13 @@ type Mix struct {
 	// of them visible up to RecreateGap (20 ms if 0) after the first.
 	Recreate    int
 	RecreateGap time.Duration
-	// Remove deletes for good: the record is listed no more.
-	Remove int
+	// Remove deletes for good: the record is listed no more. Restore brings one back as it
+	// was, with the stamp it had.
+	Remove, Restore int
 }
 
 func (m Mix) withDefaults() Mix {
-	if m.Insert+m.Update+m.Touch+m.Revert+m.Delete+m.Undelete+m.Bulk+m.Recreate+m.Remove == 0 {
+	if m.Insert+m.Update+m.Touch+m.Revert+m.Delete+m.Undelete+m.Bulk+m.Recreate+m.Remove+m.Restore == 0 {
 		m.Insert, m.Update = 1, 4
 	}
 	if m.BulkSize == 0 {

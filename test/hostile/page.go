@@ -26,6 +26,8 @@ type view struct {
 	*tree
 	rng      *rand.Rand
 	unstable bool
+	// listed and seen are the hostility's shares, 0: all.
+	listed, seen float64
 }
 
 // look takes the snapshot for q and all decisions that need the lock.
@@ -40,7 +42,14 @@ func (a *API) look(q query) (answer, view) {
 	}
 	n := sort.Search(len(c.roots), func(i int) bool { return c.roots[i].at > at }) - 1
 	present := c.roots[len(c.roots)-1].tree
-	v := view{tree: c.roots[max(n, 0)].tree, unstable: h.UnstableTies, rng: rand.New(rand.NewPCG(a.rng.Uint64(), 0))}
+	v := view{tree: c.roots[max(n, 0)].tree, unstable: h.UnstableTies, rng: rand.New(rand.NewPCG(a.rng.Uint64(), 0)), seen: h.SeenShare}
+	if h.SeenShare > 0 {
+		a.fired["view_lost"]++
+	}
+	if h.ListedShare > 0 && !q.byIDs {
+		v.listed = h.ListedShare
+		a.fired["listing_cut"]++
+	}
 	if v.tree != present {
 		ans.stale = true
 		a.fired["stale"]++
@@ -85,11 +94,14 @@ func (a *API) distort(ans *answer) {
 // fill puts the rows of the page into ans and reports whether a tie was shuffled.
 func (v view) fill(ans *answer) (shuffled bool) {
 	q := &ans.q
-	if q.byIDs || q.sortBy != "updated_at" {
+	if q.byIDs || q.sortBy != "updated_at" || v.seen > 0 {
 		v.gather(ans)
 		return false
 	}
 	first, end := v.rank(q.from), v.rank(q.to)
+	if v.listed > 0 {
+		end = min(end, int(v.listed*float64(v.len())))
+	}
 	ans.total = max(0, end-first)
 	lo := min((q.page-1)*q.perPage, ans.total)
 	hi := min(lo+q.perPage, ans.total)
@@ -141,6 +153,9 @@ func (v view) gather(ans *answer) {
 		rows = v.slice(v.rank(q.from), v.rank(q.to), nil)
 	} else {
 		rows = slices.DeleteFunc(rows, func(r *Version) bool { return r.order < q.from || r.order >= q.to })
+	}
+	if v.seen > 0 {
+		rows = slices.DeleteFunc(rows, func(r *Version) bool { return float64(r.rec.num%100) >= 100*v.seen })
 	}
 	slices.SortStableFunc(rows, func(x, y *Version) int {
 		if q.sortBy == "created_at" || x.order == y.order {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ServeHTTP answers GET /v2/<collection> and GET /v2/<collection>/<id>, with or
-// without ".json" at the end.
+// ServeHTTP answers GET /v2/<collection>, /v2/<collection>/<id> and, with the removals
+// of it, /v2/<collection>/deleted; with or without ".json" at the end.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	now := a.now()
@@ -43,6 +43,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	collection, id, ok := route(r.URL.Path)
 	if !ok || !a.has(collection) {
 		fail(w, http.StatusNotFound, `{"error":"Not Found"}`)
+		return
+	}
+	if id == "deleted" {
+		a.serveFeed(w, r, collection, f)
 		return
 	}
 	if id != "" {

@@ -14,6 +14,7 @@ const (
 	Delete   Op = "delete"   // deleted_at is set; the record stays listed
 	Undelete Op = "undelete" // deleted_at is null again, with the content of before
 	Remove   Op = "remove"   // the record is listed no more
+	Restore  Op = "restore"  // a removed record is listed again, as it was
 )
 
 // Excluded returns the fields that a touch changes, to be excluded from a hash.

@@ -43,7 +43,8 @@ func (a *API) insert(collection string, n int, t Timing) []string {
 }
 
 // Write does op to records, all with one stamp, as the hostility has it, and returns
-// how many it was done to: none for Insert, and a deleted record cannot be updated, nor a live undeleted.
+// how many it was done to: none for Insert, and a deleted record cannot be updated, nor a live undeleted,
+// nor restored what was not removed.
 func (a *API) Write(collection string, op Op, ids ...string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -119,7 +120,10 @@ func (c *collection) open(op Op, ids []string) []*record {
 			continue
 		}
 		last := r.latest()
-		if last.Gone || last.Deleted != (op == Undelete) && op != Remove || slices.Contains(recs, r) {
+		if last.Gone != (op == Restore) || slices.Contains(recs, r) {
+			continue
+		}
+		if last.Deleted != (op == Undelete) && op != Remove && op != Restore {
 			continue
 		}
 		recs = append(recs, r)
@@ -140,9 +144,12 @@ func (a *API) commit(c *collection, op Op, recs []*record, stamp, visible int64)
 	for _, r := range recs {
 		v := r.next(op)
 		v.Collection, v.order = c.name, order
+		if op == Restore {
+			v.order = r.versions[len(r.versions)-2].order
+		}
 		v.show(visible)
 		a.stamp(v)
-		if len(r.versions) > 0 && order < r.latest().order {
+		if len(r.versions) > 0 && v.order < r.latest().order {
 			a.fired["backdated"]++
 		}
 		r.versions = append(r.versions, v)
@@ -160,7 +167,7 @@ func (a *API) commit(c *collection, op Op, recs []*record, stamp, visible int64)
 
 // count notes the hostilities of one write.
 func (a *API) count(op Op, n int, floored bool) {
-	name := map[Op]string{Touch: "touch", Revert: "revert", Delete: "soft_delete", Remove: "hard_delete"}[op]
+	name := map[Op]string{Touch: "touch", Revert: "revert", Delete: "soft_delete", Remove: "hard_delete", Restore: "restore"}[op]
 	if name != "" {
 		a.fired[name] += n
 	}
@@ -204,6 +211,8 @@ func (r *record) next(op Op) *Version {
 		v.Deleted = true
 	case Remove:
 		v.Deleted, v.Gone = true, true
+	case Restore:
+		v.Deleted = r.versions[len(r.versions)-2].Deleted
 	}
 	return v
 }

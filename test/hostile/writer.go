@@ -56,7 +56,7 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) Step() int {
 	m := w.api.Hostility().Writes.withDefaults()
 	c := w.collections[w.rng.IntN(len(w.collections))]
-	n := w.rng.IntN(m.Insert + m.Update + m.Touch + m.Revert + m.Delete + m.Undelete + m.Bulk + m.Recreate + m.Remove)
+	n := w.rng.IntN(m.Insert + m.Update + m.Touch + m.Revert + m.Delete + m.Undelete + m.Bulk + m.Recreate + m.Remove + m.Restore)
 	for _, kind := range []struct {
 		weight int
 		do     func() int
@@ -68,6 +68,7 @@ func (w *Writer) Step() int {
 		{m.Delete, func() int { return w.one(c, Delete) }},
 		{m.Undelete, func() int { return w.one(c, Undelete) }},
 		{m.Remove, func() int { return w.one(c, Remove) }},
+		{m.Restore, func() int { return w.one(c, Restore) }},
 		{m.Bulk, func() int { return w.bulk(c, m.BulkSize) }},
 		{m.Recreate, func() int { return w.recreate(c, m.RecreateGap) }},
 	} {
