@@ -6,10 +6,11 @@ import "context"
 // committed, the next one is fetched. It is diffed only when its turn comes, after the
 // batch before it is in the ledger, so that the order of requests and batches is one.
 type ahead struct {
-	q    Query
-	done chan struct{}
-	page Page
-	err  error
+	q      Query
+	cancel context.CancelFunc
+	done   chan struct{}
+	page   Page
+	err    error
 }
 
 // ahead sends q, which is what fetch will be asked for next, if nothing fails.
@@ -18,7 +19,8 @@ func (r *Reader) ahead(ctx context.Context, q Query) {
 		return
 	}
 	q.Priority = r.urgency()
-	a := &ahead{q: q, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(ctx)
+	a := &ahead{q: q, cancel: cancel, done: make(chan struct{})}
 	r.sent = a
 	r.env.Go(func() {
 		defer close(a.done)
@@ -27,20 +29,22 @@ func (r *Reader) ahead(ctx context.Context, q Query) {
 }
 
 // ask answers q from what was sent ahead, or sends it now. A source is asked by one
-// goroutine at a time: what was sent for another query is waited for, and dropped.
+// goroutine at a time: what was sent for another query is called off first.
 func (r *Reader) ask(ctx context.Context, q Query) (Page, error) {
-	if a := r.sent; a != nil {
+	if a := r.sent; a != nil && a.q.same(q) {
+		<-a.done
 		r.recall()
-		if a.q.same(q) {
-			return a.page, a.err
-		}
+		return a.page, a.err
 	}
+	r.recall()
 	return r.src.Fetch(ctx, q)
 }
 
-// recall waits for what was sent ahead, and forgets it.
+// recall calls off what was sent ahead, waits for its end, and forgets it. It may stand in
+// a queue for its source's budget, and whatever ended the pull must not wait for that.
 func (r *Reader) recall() {
 	if r.sent != nil {
+		r.sent.cancel()
 		<-r.sent.done
 		r.sent = nil
 	}

@@ -47,6 +47,7 @@ type stated struct {
 	resets    time.Duration // when on our clock; 0: it did not say
 	window    time.Duration // how long its window is; 0: unknown
 	turn      uint64        // of the request that it answered
+	at        time.Duration // when
 }
 
 type anchor struct {
@@ -64,6 +65,8 @@ const (
 	// slidingReserve is the largest reserve in a window without an end, where what is kept
 	// back is never used.
 	slidingReserve = 0.05
+	// believed is for how long a count is believed that does not say when it changes.
+	believed = 5 * time.Second
 	// longestHold ends a wait for a budget that is said to begin anew later than that.
 	longestHold = time.Hour
 )
@@ -194,7 +197,7 @@ func (a *account) pace(now time.Duration) (rate, left float64) {
 	if ends := a.statedEnd(); ends > now {
 		rest := math.Max(remaining-a.forecast(now, ends), yielded*remaining)
 		until(a.b.share()*rest, ends)
-	} else if a.b.window() == WindowSliding {
+	} else if a.b.window() == WindowSliding && now < a.stated.at+believed {
 		ours := a.slots.sum(now)
 		granted := a.b.share() * math.Max(remaining+ours, yielded*a.limit())
 		left = math.Min(left, math.Min(granted-ours, remaining))

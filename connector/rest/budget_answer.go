@@ -54,7 +54,7 @@ func (a *account) state(s statement, turn uint64, date time.Time, now time.Durat
 		a.renew(now) // it began anew before we thought
 	}
 	a.stated = stated{known: true, remaining: s.remaining, granted: a.granted - a.inflight, limit: s.limit,
-		resets: resets, window: s.window, turn: turn}
+		resets: resets, window: s.window, turn: turn, at: now}
 	if a.ends == 0 && resets == 0 && a.b.window() != WindowSliding {
 		a.stated.known = false // for how long it is to last nobody knows
 	}

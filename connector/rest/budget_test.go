@@ -261,6 +261,26 @@ func TestWhatIsLeftIsSpreadOverTheRestOfItsTime(t *testing.T) {
 	})
 }
 
+func TestNothingLeftIsNotBelievedForEver(t *testing.T) {
+	for _, w := range []Window{WindowMinute, WindowSliding, WindowNone} {
+		t.Run(string(w), func(t *testing.T) {
+			bubble(t, Budget{PerMinute: 600, Share: 1, Window: w, Remaining: "left"}, func(t *testing.T, l *limiter) {
+				began := time.Now()
+				for range 10 {
+					turn, err := l.wait(t.Context(), urgent(connector.Dumping))
+					if err != nil {
+						t.Fatal(err)
+					}
+					turn.done(http.Header{"Left": {"0"}}, time.Now(), nil)
+				}
+				if took := time.Since(began); took > 10*time.Minute || w != WindowNone && took < 40*time.Second {
+					t.Errorf("10 requests took %s, though each answer says that nothing is left", took)
+				}
+			})
+		})
+	}
+}
+
 func TestAnAnswerThatWasOvertakenIsNotNews(t *testing.T) {
 	bubble(t, Budget{PerMinute: 600, Share: 1, Window: WindowMinute, Remaining: "left"}, func(t *testing.T, l *limiter) {
 		date := time.Now()
