@@ -265,9 +265,11 @@ func TestNothingLeftIsNotBelievedForEver(t *testing.T) {
 	for _, w := range []Window{WindowMinute, WindowSliding, WindowNone} {
 		t.Run(string(w), func(t *testing.T) {
 			bubble(t, Budget{PerMinute: 600, Share: 1, Window: w, Remaining: "left"}, func(t *testing.T, l *limiter) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
 				began := time.Now()
 				for range 10 {
-					turn, err := l.wait(t.Context(), urgent(connector.Dumping))
+					turn, err := l.wait(ctx, urgent(connector.Dumping))
 					if err != nil {
 						t.Fatal(err)
 					}
