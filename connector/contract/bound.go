@@ -83,6 +83,9 @@ func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool)
 			oldest = min(oldest, r.Instant)
 		}
 	}
+	if len(page.Records) > 0 && page.Records[0].Bad != "" {
+		return true, true // whether it is the one that was asked for cannot be told
+	}
 	if oldest.Floor(c.tick) > from {
 		return false, false
 	}

@@ -180,7 +180,7 @@ func TestEachRuleFindsWhatItIsFor(t *testing.T) {
 				p.Records[0].Bad = "it has no id"
 			}
 			return nil
-		}, rule: "records", level: Note, says: "passed over"},
+		}, rule: "records", level: Note, says: "on_bad_record"},
 		{name: "a probe that shows nothing", spoil: func(q connector.Query, p *connector.Page) error {
 			if len(q.IDs) > 0 {
 				p.Records = nil
