@@ -68,7 +68,7 @@ func (r *checkReport) asked(a *apiCheck) {
 
 func contractOptions(c CollectionConfig) contract.Options {
 	return contract.Options{
-		Settings: c.Settings, Size: c.Rest.Size, Upper: c.Rest.To != "", Counts: c.Rest.Total != "", Deleted: c.Rest.Deleted,
+		Settings: c.Settings, Size: c.Rest.Size, Upper: c.Rest.TakesUpper(), Counts: c.Rest.Total != "", Deleted: c.Rest.Deleted,
 		Remedy: func(why connector.RetryReason) string { return remedyRetry[why] }, Sleep: sleep,
 	}
 }

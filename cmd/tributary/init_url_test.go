@@ -50,8 +50,8 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 		},
 		{
 			name: "tokens and milliseconds, one level down", path: "/crm/v3/objects/contacts",
-			body: `{"results":` + rowsOf(6, `{"id":"%d","properties":{"hs_lastmodifieddate":"17670000%d000","createdate":"2026-01-01T00:00:00.000Z"},"archived":false}`) + `,"paging":{"next":{"after":"abc","link":"https://x/?after=abc"}}}`,
-			says: []string{"records: results", "field: properties.hs_lastmodifieddate", "format: unix_ms", "next: paging.next.after", "asked for by a token", "# deletions: {field: archived}", "TODO: the parameter of an inclusive lower bound"},
+			body: `{"results":` + rowsOf(6, `{"id":"%d","properties":{"hs_lastmodifieddate":"17670000%d000","createdate":"2026-01-01T00:00:00.000Z"},"archived":false}`) + `,"paging":{"next":{"after":"abc"}}}`,
+			says: []string{"records: results", "field: properties.hs_lastmodifieddate", "format: unix_ms", "token: paging.next.after", "token_param: after", "# deletions: {field: archived}", "TODO: the parameter of an inclusive lower bound"},
 		},
 		{
 			name: "seconds, has_more and a key in the query", path: "/v1/customers.json?limit=3", auth: "query:api_key:TOKEN",
@@ -64,6 +64,23 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 			says: []string{"id: uuid", "field: Modified", `format: "2006-01-02 15:04:05"`, "zone: UTC", "in which zone", "name: api"},
 		},
 		{name: "a bound that is written otherwise than stamps", path: "/a?after=1767000000", body: rowsOf(5, `{"id":%d,"updated":"2026-02-02T03:04:%d.123Z"}`), says: []string{"from: after", "format: unix\n", "tick: 1s"}},
+		{
+			name: "a link in the body", path: "/a", body: `{"value":` + rowsOf(5, `{"key":"k%d","lastModified":"2026-02-02T03:04:%dZ"}`) + `,"@odata.nextLink":null,"links":{"next":"/a?cursor=abcdef"}}`,
+			says: []string{"records: value", "next_url: links.next", "id: key", "field: lastModified"},
+		},
+		{
+			name: "a link to another host", path: "/a", body: `{"value":` + rowsOf(5, `{"id":"k%d","modified":"2026-02-02T03:04:%dZ"}`) + `,"next":"https://elsewhere.test/a?page=2"}`,
+			says: []string{"leads to https://elsewhere.test", "next: next"},
+		},
+		{
+			name: "offsets", path: "/a?limit=5", body: `{"value":` + rowsOf(5, `{"id":"k%d","modified":"2026-02-02T03:04:%dZ"}`) + `,"next":"/a?limit=5&offset=5","total":5}`,
+			says: []string{"offset_param: offset", "size_param: limit", "total: total"},
+		},
+		{
+			name: "a token in the Link header", path: "/a", header: http.Header{"Link": {`<?page_info=abcdefghij>; rel="next"`}},
+			body: `{"value":` + rowsOf(5, `{"id":"k%d","modified":"2026-02-02T03:04:%dZ"}`) + `}`,
+			says: []string{"link: next"},
+		},
 		{name: "an empty list", path: "/things", body: `{"things":[]}`, says: []string{"records: things", "it is empty", "TODO: no record was shown"}},
 		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
 		{name: "a scalar", path: "/", body: `7`, says: []string{"records: data"}},

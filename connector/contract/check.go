@@ -105,8 +105,8 @@ func (c *Check) Begin(ctx context.Context) bool {
 	}
 	if c.filter(ctx) {
 		c.again(ctx)
+		c.pages(ctx) // at once: the way to a second page may lead through the first
 		c.bounds(ctx)
-		c.pages(ctx)
 		c.probe(ctx)
 		c.begin(ctx)
 	}
@@ -180,7 +180,10 @@ func accident(r connector.RetryReason) bool {
 func (c *Check) failed(rule string, err error) {
 	var stop *connector.StopError
 	var again *connector.RetryError
+	var anew *connector.AnewError
 	switch {
+	case errors.As(err, &anew):
+		c.add(rule, Note, err.Error(), "what leads to a page was lost meanwhile; a reading would begin its pages anew", "")
 	case errors.Is(err, errSpent):
 		c.add("answer", Note, err.Error(), "not everything was looked at", "")
 	case errors.As(err, &stop):

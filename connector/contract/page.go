@@ -14,9 +14,11 @@ func (c *Check) again(ctx context.Context) {
 	if !ok {
 		return
 	}
-	was, same := instants(c.first.Records), len(page.Records) == len(c.first.Records)
+	first := c.first
+	c.first = page
+	was, same := instants(first.Records), len(page.Records) == len(first.Records)
 	for i, r := range page.Records {
-		same = same && r.ID == c.first.Records[i].ID
+		same = same && r.ID == first.Records[i].ID
 		if at, shown := was[r.ID]; shown && r.Instant < at {
 			c.older(r, at)
 			return
@@ -26,9 +28,9 @@ func (c *Check) again(ctx context.Context) {
 		c.add("repeat", OK, "the same page asked twice is the same", "", "")
 		return
 	}
-	shuffled := len(page.Records) == len(c.first.Records)
+	shuffled := len(page.Records) == len(first.Records)
 	for i, r := range page.Records {
-		shuffled = shuffled && r.Instant.Floor(c.tick) == c.first.Records[i].Instant.Floor(c.tick)
+		shuffled = shuffled && r.Instant.Floor(c.tick) == first.Records[i].Instant.Floor(c.tick)
 	}
 	if shuffled {
 		c.add("repeat", Note, "the same page asked twice shows records of one instant in another order, or others of them", "a tie larger than a page takes more passes; nothing is lost by it", "")
@@ -45,7 +47,7 @@ func (c *Check) older(r connector.Record, was connector.Instant) {
 
 // pages asks for the second page and looks at how it goes on from the first.
 func (c *Check) pages(ctx context.Context) {
-	if c.first.Last {
+	if c.first.Last || len(c.first.Records) == 0 {
 		return
 	}
 	if !c.o.Settings.Paged {

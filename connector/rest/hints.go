@@ -33,12 +33,22 @@ var minuteHeader = regexp.MustCompile(`(?i)^x-rate-?limit-limit-(per-)?minute$|^
 
 // PerMinute returns the requests a minute that header fields grant, 0 if none says so.
 func PerMinute(h http.Header) int {
+	date, _ := http.ParseTime(h.Get("Date"))
+	if s, ok := (&Budget{}).read(h, date); ok && s.window > 0 && s.limit > 0 {
+		return int(s.limit * float64(time.Minute) / float64(s.window))
+	}
 	for name, values := range h {
 		if n, err := strconv.Atoi(strings.TrimSpace(values[0])); err == nil && n > 0 && minuteHeader.MatchString(name) {
 			return n
 		}
 	}
 	return 0
+}
+
+// TakesUpper says whether a request has a place for the upper bound.
+func (c *Config) TakesUpper() bool {
+	f, err := newForm(c)
+	return err == nil && (c.To != "" || f.needs.has(valueTo))
 }
 
 // An EchoHint is a place in an answer at which a bound is repeated.

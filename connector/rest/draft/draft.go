@@ -71,7 +71,7 @@ func Of(s Sample) (*Draft, error) {
 	out.deleted = findDeleted(rows)
 	around := envelope(doc, out.records.path)
 	out.parameters(s.URL.Query())
-	out.page = findPaging(around, s, out.fixed)
+	out.page = findPaging(around, s)
 	out.size, out.sizeName = takeSize(out.fixed, out.page.params)
 	out.total = findTotal(around, len(rows))
 	return &out, nil

@@ -38,12 +38,23 @@ func envelope(doc any, except string) []scalar {
 	return all
 }
 
-// paging is how one asks for what follows.
+// paging is how one asks for what follows. Of param, offset, url, link and token at most
+// one is set.
 type paging struct {
-	next   guess      // a value that is set when something follows
-	param  guess      // the number of a page
-	notes  []string   // what the answer shows and this does not settle
-	params url.Values // those of a link to the next page
+	next       guess      // a value that is set when something follows
+	param      guess      // the number of a page
+	offset     guess      // the number of records before it
+	url        guess      // where the answer has the address of the next page
+	link       guess      // the relation of that address in a Link header
+	token      guess      // where the answer has a token
+	tokenParam guess      // what takes the token
+	notes      []string   // what the answer shows and this does not settle
+	params     url.Values // those of a link to the next page
+}
+
+// settled says whether the way to the next page is known.
+func (p *paging) settled() bool {
+	return p.param.value+p.offset.value+p.url.value+p.link.value+p.token.value != ""
 }
 
 var (
@@ -53,8 +64,8 @@ var (
 	lastNames  = []string{"islast", "last", "endofstream", "done", "lastpage"}
 )
 
-// findPaging looks at the envelope, and then at the Link header.
-func findPaging(around []scalar, s Sample, fixed url.Values) paging {
+// findPaging looks at the envelope, and then at the Link header and the address.
+func findPaging(around []scalar, s Sample) paging {
 	var p paging
 	for _, kinds := range []struct {
 		names []string
@@ -62,20 +73,18 @@ func findPaging(around []scalar, s Sample, fixed url.Values) paging {
 	}{{nextNames, (*paging).takeNext}, {tokenNames, (*paging).takeToken}, {moreNames, (*paging).takeMore}, {lastNames, (*paging).takeLast}} {
 		for _, want := range kinds.names {
 			for _, v := range around {
-				if p.next.value == "" && simple(v.path[strings.LastIndexByte(v.path, '.')+1:]) == want {
+				if simple(v.path[strings.LastIndexByte(v.path, '.')+1:]) == want {
 					kinds.take(&p, v, s.URL)
 				}
 			}
 		}
 	}
-	if p.next.value == "" && len(p.notes) == 0 {
+	if !p.settled() {
 		p.header(s)
 	}
-	if q := s.URL.Query(); p.param.value == "" {
-		for name := range q {
-			if plain := simple(name); nameable(name) && (plain == "page" || plain == "pagenumber") {
-				p.param = guess{name, "the address has it"}
-			}
+	for _, name := range slices.Sorted(keys(s.URL.Query())) {
+		if plain := simple(name); !p.settled() && nameable(name) && (plain == "page" || plain == "pagenumber") {
+			p.param = guess{name, "the address has it"}
 		}
 	}
 	return p
@@ -85,62 +94,77 @@ func findPaging(around []scalar, s Sample, fixed url.Values) paging {
 func (p *paging) takeNext(v scalar, at *url.URL) {
 	switch value := v.value.(type) {
 	case json.Number:
-		p.next = guess{v.path, "the number of the next page; null or absent when nothing follows"}
-		p.param = guess{"page", "TODO: the answer says the next page's number and not how to ask for it"}
+		if !p.settled() {
+			p.next = guess{v.path, "the number of the next page; null or absent when nothing follows"}
+			p.param = guess{"page", "TODO: the answer says the next page's number and not how to ask for it"}
+		}
 	case string:
-		p.next = guess{v.path, "a link to the next page; null or absent when nothing follows"}
-		p.link(value, at)
+		if u, err := at.Parse(value); err == nil && !p.settled() && value != "" {
+			p.follow(u, at, guess{v.path, "a link to the next page; null or absent when nothing follows"})
+		}
 	case nil:
-		p.next = guess{v.path, "null here, so nothing follows; is it set when something does?"}
+		if p.next.value == "" {
+			p.next = guess{v.path, "null here, so nothing follows; is it set when something does?"}
+		}
 	case bool:
 		p.takeMore(v, at)
 	}
 }
 
 func (p *paging) takeToken(v scalar, _ *url.URL) {
-	if text, ok := v.value.(string); ok && text != "" || v.value == nil {
-		p.next = guess{v.path, "a token for the next page; null, empty or absent when nothing follows"}
-		p.notes = append(p.notes, fmt.Sprintf("TODO: pages are asked for by a token (%s): look up the parameter that takes it", v.path))
+	text, ok := v.value.(string)
+	if p.settled() || !ok || text == "" {
+		return
 	}
+	leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
+	name := leaf
+	for _, prefix := range []string{"next_", "end_", "next", "end"} {
+		if rest, ok := strings.CutPrefix(leaf, prefix); ok && rest != "" {
+			name = strings.ToLower(rest[:1]) + rest[1:]
+			break
+		}
+	}
+	p.next = guess{}
+	p.token = guess{v.path, "a token for the next page; null, empty or absent when nothing follows"}
+	p.tokenParam = guess{name, "TODO: the parameter that takes the token; its name is a guess from that of the token"}
 }
 
 func (p *paging) takeMore(v scalar, _ *url.URL) {
-	if _, ok := v.value.(bool); ok {
+	if _, ok := v.value.(bool); ok && p.next.value == "" && p.token.value+p.url.value == "" {
 		p.next = guess{v.path, "true when something follows"}
 	}
 }
 
 func (p *paging) takeLast(v scalar, _ *url.URL) {
-	if _, ok := v.value.(bool); ok {
+	if _, ok := v.value.(bool); ok && p.next.value == "" && !p.settled() {
 		p.notes = append(p.notes, fmt.Sprintf("%s says that nothing follows, and page.next wants the opposite: a page that is empty ends the reading", v.path))
 	}
 }
 
-// link learns the names of parameters from a link to the next page.
-func (p *paging) link(text string, at *url.URL) {
-	u, err := at.Parse(text)
-	if err != nil {
+// follow learns from a link to the next page how one asks for it.
+func (p *paging) follow(to, at *url.URL, where guess) {
+	p.params = to.Query()
+	if to.Host != at.Host || to.Scheme != at.Scheme {
+		p.notes = append(p.notes, fmt.Sprintf("TODO: the link to the next page leads to %s://%s, to which no request of this source goes: set url to that, or find another way to page", to.Scheme, to.Host))
+		p.next = where
 		return
-	}
-	p.params = u.Query()
-	if u.Host != at.Host {
-		p.notes = append(p.notes, fmt.Sprintf("TODO: the link leads to another host (%s), to which no request of this source goes", u.Host))
 	}
 	was := at.Query()
 	for _, name := range slices.Sorted(keys(p.params)) {
 		value := p.params.Get(name)
-		if slices.Equal(was[name], p.params[name]) || !nameable(name) {
+		if slices.Equal(was[name], p.params[name]) || !nameable(name) || !digits(value) {
 			continue
 		}
-		switch plain := simple(name); {
-		case plain == "page" || plain == "pagenumber" || plain == "p" || strings.HasSuffix(plain, "[number]"):
-			p.param = guess{name, fmt.Sprintf("the link to the next page has it (%s)", short(value))}
-		case plain == "offset" || plain == "start" || plain == "startat" || plain == "skip" || plain == "$skip":
-			p.notes = append(p.notes, fmt.Sprintf("the link to the next page counts records (%s=%s)", short(name), short(value)))
-		case len(value) > 6 && !isSize(plain):
-			p.notes = append(p.notes, fmt.Sprintf("the link to the next page has a token (%s)", short(name)))
+		switch plain := simple(name); plain {
+		case "page", "pagenumber", "p", "page[number]":
+			p.next, p.param = where, guess{name, fmt.Sprintf("the link to the next page has it (%s)", value)}
+			return
+		case "offset", "start", "startat", "skip", "$skip", "page[offset]":
+			p.next, p.offset = where, guess{name, fmt.Sprintf("the link to the next page counts records with it (%s)", value)}
+			return
 		}
 	}
+	p.next, p.url = guess{}, where
 }
 
 var linkNext = regexp.MustCompile(`<([^>]*)>[^,]*;\s*(?i:rel)="?[^",]*\bnext\b`)
@@ -148,11 +172,21 @@ var linkNext = regexp.MustCompile(`<([^>]*)>[^,]*;\s*(?i:rel)="?[^",]*\bnext\b`)
 // header reads the Link header (RFC 8288), as far as it is needed to see it.
 func (p *paging) header(s Sample) {
 	for _, h := range s.Header.Values("Link") {
-		if m := linkNext.FindStringSubmatch(h); m != nil {
-			p.notes = append(p.notes, "the Link header leads to the next page (rel=next)")
-			p.link(m[1], s.URL)
-			return
+		m := linkNext.FindStringSubmatch(h)
+		if m == nil {
+			continue
 		}
+		if u, err := s.URL.Parse(m[1]); err == nil {
+			next := p.next
+			p.follow(u, s.URL, guess{"", ""})
+			p.next = next // what says that something follows is not in the body
+			if !p.settled() && u.Host == s.URL.Host && u.Scheme == s.URL.Scheme {
+				p.link = guess{"next", "the Link header leads to the next page"}
+			} else if p.settled() {
+				p.notes = append(p.notes, "the Link header leads to the next page (link: next would do as well)")
+			}
+		}
+		return
 	}
 }
 

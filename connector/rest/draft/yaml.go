@@ -124,26 +124,42 @@ func (d *Draft) paging(w *writer) {
 		w.line(6, "# size_param: per_page        # TODO: the parameter of the size of a page")
 		w.line(6, "# size: 100")
 	}
-	if p := d.page.param; p.value != "" && !w.used[p.value] {
-		w.used[p.value] = true
-		w.setting(6, "param", p.value, p.why)
-	} else {
-		w.line(6, "# param: page                 # TODO: the number of a page from 1, for more records within a tick than fit one")
-	}
+	d.way(w)
 	for _, note := range d.page.notes {
 		w.comment(6, note)
 	}
-	if d.page.next.value != "" {
-		w.setting(6, "next", d.page.next.value, d.page.next.why)
-	} else {
+	switch next := d.page.next; {
+	case next.value != "":
+		w.setting(6, "next", next.value, next.why)
+	case !d.page.settled():
 		w.line(6, "# next: meta.next             # the answer does not say whether something follows; an empty page ends a reading")
 	}
 	if d.total.value != "" {
 		w.setting(6, "total", d.total.value, "TODO: the number of records within the bounds? "+d.total.why)
 	}
-	if d.sizeName == "" && d.page.next.value == "" && d.page.param.value == "" && d.total.value == "" {
-		w.line(6, "param: null")
+}
+
+// way writes how one asks for the next page.
+func (d *Draft) way(w *writer) {
+	p := d.page
+	for _, way := range []struct {
+		key string
+		guess
+		isParam bool
+	}{{"param", p.param, true}, {"offset_param", p.offset, true}, {"next_url", p.url, false}, {"link", p.link, false}} {
+		if way.value != "" && !(way.isParam && w.used[way.value]) {
+			w.used[way.value] = w.used[way.value] || way.isParam
+			w.setting(6, way.key, way.value, way.why)
+			return
+		}
 	}
+	if p.token.value != "" && !w.used[p.tokenParam.value] && nameable(p.tokenParam.value) {
+		w.used[p.tokenParam.value] = true
+		w.setting(6, "token", p.token.value, p.token.why)
+		w.setting(6, "token_param", p.tokenParam.value, p.tokenParam.why)
+		return
+	}
+	w.line(6, "# param: page                 # TODO: the number of a page from 1, for more records within a tick than fit one")
 }
 
 func (d *Draft) rest(w *writer, o Options) {
