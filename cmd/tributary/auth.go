@@ -165,7 +165,7 @@ func (e *engine) keep(ctx context.Context, lane *sink.Lane) error {
 }
 
 // rescueWithin is for how long an end waits for Kafka to take a token.
-const rescueWithin = 20 * time.Second
+const rescueWithin = time.Minute
 
 // rescue commits tokens that were received and not committed when the engine ended: by
 // SIGTERM while the broker was away, say, or taken over meanwhile. It visits the lane as a

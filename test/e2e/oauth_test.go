@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tributary/test/hostile"
+	"tributary/test/kafkatest"
 	"tributary/test/tokenserver"
 )
 
@@ -18,13 +19,18 @@ const sealKey = "6c0f8f5e4d3c2b1a09f8e7d6c5b4a3928170695847362514a3b2c1d0e9f8071
 // source has a refresh token.
 func newOAuthRig(t *testing.T, cfg tokenserver.Config, api hostile.Config) (*rig, *tokenserver.Listener) {
 	t.Helper()
+	return newOAuthRigOn(t, kafkatest.Shared(t), cfg, api)
+}
+
+func newOAuthRigOn(t *testing.T, b *kafkatest.Broker, cfg tokenserver.Config, api hostile.Config) (*rig, *tokenserver.Listener) {
+	t.Helper()
 	tokens, err := tokenserver.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tokens.Close() })
 	api.Authorize = tokens.Server.Valid
-	r := newRig(t, api)
+	r := newRigOn(t, b, api)
 	r.config.seal = fmt.Sprintf("{keys: [{id: k1, key: %q}]}", sealKey)
 	r.config.sources[0].auth = oauthConfig(tokens, "refresh_token: "+quoted(tokens.Server.Seed()))
 	return r, tokens
