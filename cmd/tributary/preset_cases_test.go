@@ -10,17 +10,30 @@ import (
 // sweepHourly has deletions found soon.
 const sweepHourly = `, deletions: {sweep: {every: 1h}}`
 
+// parcels is all that has to be said of an API that is named nowhere.
+const parcels = `
+    request: {params: {sorted: changed-up}, headers: {X-Changed-Since: "{from}", X-Count: "{size}"}},
+    cursor: {field: changed, format: "02.01.2006 15:04:05", zone: Europe/Paris, tick: 1s},
+    page: {offset_param: skip, size: 7, next: out.left},
+    records: out.items, unwrap: parcel, id: [depot, no],
+
+    deletions: {field: state, equals: void}`
+
 var presetCases = []presetCase{
+	{
+		preset: "none", collection: "parcels", path: "/depot", source: parcels,
+		api: standin.Parcels, precision: time.Second, key: func(id int) string { return fmt.Sprintf("P~1%d/%d", id%3, id) },
+	},
 	{
 		preset: "github", collection: "issues", path: "/repos/acme/app", config: ", page: {size: 7}" + sweepHourly,
 		api: standin.GitHub, precision: time.Second, key: number,
 	},
 	{
-		preset: "hubspot", collection: "contacts", config: ", page: {size: 7}" + sweepHourly,
+		preset: "hubspot", collection: "contacts", config: ", page: {size: 7}, probe: {max: 5}" + sweepHourly,
 		api: standin.HubSpot, precision: time.Millisecond, lag: 20 * time.Second, key: number,
 	},
 	{
-		preset: "directus", collection: "articles", path: "/items", config: ", page: {size: 7}" + sweepHourly,
+		preset: "directus", collection: "articles", path: "/items", config: ", page: {size: 7}, probe: {max: 5}" + sweepHourly,
 		api: standin.Directus, precision: time.Millisecond, key: number,
 	},
 	{
@@ -44,7 +57,7 @@ var presetCases = []presetCase{
 		api: standin.Intercom, precision: time.Second, key: number,
 	},
 	{
-		preset: "pipedrive", collection: "persons", path: "/api/v2", config: `, page: {size: 7}, auth: {header: {name: x-api-token, value: secret}}` + sweepHourly,
+		preset: "pipedrive", collection: "persons", path: "/api/v2", config: `, page: {size: 7}, probe: {max: 5}, auth: {header: {name: x-api-token, value: secret}}` + sweepHourly,
 		api: standin.Pipedrive, precision: time.Second, key: number,
 	},
 	{

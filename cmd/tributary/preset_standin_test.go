@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,6 +29,7 @@ import (
 type presetCase struct {
 	preset, collection string
 	config             string // flow style, after a comma: what a user would add
+	source             string // instead of a preset: all that is said of the source
 	path               string // after the stand-in's address
 	api                func(*standin.Store) http.Handler
 	precision, lag     time.Duration
@@ -151,11 +154,29 @@ func TestEveryPresetIsAConfig(t *testing.T) {
 	}
 }
 
+func TestTheTableOfPresetsHasEachOfThem(t *testing.T) {
+	text, err := os.ReadFile("../../docs/presets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(text), "## Where")
+	var rows []string
+	for _, m := range regexp.MustCompile(`(?m)^\| ([a-z]+) \| .* \|$`).FindAllStringSubmatch(table, -1) {
+		if m[1] != "preset" {
+			rows = append(rows, m[1])
+		}
+	}
+	slices.Sort(rows)
+	if !slices.Equal(rows, rest.PresetNames()) {
+		t.Errorf("docs/presets.md has %v, there are %v", rows, rest.PresetNames())
+	}
+}
+
 func TestEveryPresetReadsItsStandIn(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range presetCases {
 		seen[c.preset] = true
-		if _, there := rest.Preset(c.preset); !there {
+		if _, there := rest.Preset(c.preset); !there && c.source == "" {
 			continue
 		}
 		t.Run(c.preset+"."+c.collection, func(t *testing.T) {
@@ -175,7 +196,8 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 	s := standin.New(c.precision, c.lag, seed)
 	srv := httptest.NewServer(c.api(s))
 	defer srv.Close()
-	text := fmt.Sprintf("%ssources:\n  - {name: api, preset: %s, url: %q, collections: [%s]%s}\n", head, c.preset, srv.URL+c.path, c.collection, c.config)
+	how := cmp.Or(c.source, "preset: "+c.preset)
+	text := fmt.Sprintf("%ssources:\n  - {name: api, %s, url: %q, collections: [%s]%s}\n", head, how, srv.URL+c.path, c.collection, c.config)
 	whole, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
 	if err != nil {
 		t.Fatal(err)

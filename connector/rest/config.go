@@ -69,6 +69,11 @@ type Config struct {
 	OffsetParam       string
 	TokenParam, Token string
 	LastID            bool
+	// FirstToken is the token of the first page, for an API that wants one there too.
+	FirstToken string
+	// End is the path of a value that is true when nothing follows, for an API that says
+	// so, and not that something does (Next).
+	End string
 	// NextURL is the path of the address of the next page, Link the relation of it in Link
 	// headers (RFC 8288). It stays on the scheme, host and port of Base.
 	NextURL, Link string

@@ -38,8 +38,8 @@ type pageDecoder struct {
 	unwrapDeep int
 	envelope   *canon.Envelope
 	// Where the envelope finds what, -1: it is not asked for.
-	next, nextParent, token, total, echoFrom int
-	echoOrder                                map[string]int
+	next, nextParent, end, token, total, echoFrom int
+	echoOrder                                     map[string]int
 
 	body    []byte
 	records []connector.Record
@@ -67,6 +67,7 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 		find = append(find, canon.ParentPath(c.Next)) // empty: the whole
 		d.nextParent = len(find) - 1
 	}
+	d.end = want(c.End)
 	d.token = want(c.Token + c.NextURL) // there is but one of them
 	d.total, d.echoFrom = want(c.Total), want(c.EchoFrom)
 	for p := range c.EchoOrder {
@@ -143,6 +144,9 @@ func (d *pageDecoder) value(k int) []byte {
 // last says whether the API said that nothing follows. Where the object that would
 // say so is missing, it said nothing.
 func (d *pageDecoder) last() bool {
+	if d.end >= 0 {
+		return isSet(d.value(d.end))
+	}
 	parent := d.value(d.nextParent)
 	return len(parent) > 0 && parent[0] == '{' && !isSet(d.value(d.next))
 }

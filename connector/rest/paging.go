@@ -228,7 +228,7 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 	}
 	next, err := s.nextOf(a, page)
 	if s.paging >= byToken {
-		if s.cfg.Next == "" && !s.cfg.LastID {
+		if s.cfg.Next == "" && s.cfg.End == "" && !s.cfg.LastID {
 			page.Last = page.Last || next == ""
 		}
 		if next == "" && !page.Last && len(page.Records) > 0 {

@@ -41,11 +41,11 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for i := at; i < end; i++ {
 		rows = append(rows, fmt.Sprintf(`{"id":%d,"updated_at":"2024-01-01T00:00:00Z"}`, i))
 	}
-	tail := `"has_more":false`
+	tail := `"has_more":false,"end":true`
 	if end < s.n {
 		next := fmt.Sprintf("/v2/people?after=%d", end-1)
 		w.Header().Add("Link", fmt.Sprintf(`<https://other.example.com/>; rel="last", <%s>; rel="Next nofollow"`, next))
-		tail = fmt.Sprintf(`"has_more":true,"paging":{"next":{"after":"%d"}},"next":%q`, end-1, next)
+		tail = fmt.Sprintf(`"has_more":true,"end":false,"paging":{"next":{"after":"%d"}},"next":%q`, end-1, next)
 	}
 	fmt.Fprintf(w, `{"data":[%s],%s}`, strings.Join(rows, ","), tail)
 }
@@ -73,6 +73,8 @@ var ways = map[string]func(*Config){
 	"offset":         func(c *Config) { c.OffsetParam, c.Next = "offset", "has_more" },
 	"token":          func(c *Config) { c.TokenParam, c.Token = "after", "paging.next.after" },
 	"token and more": func(c *Config) { c.TokenParam, c.Token, c.Next = "after", "paging.next.after", "has_more" },
+	"token and end":  func(c *Config) { c.TokenParam, c.Token, c.End = "after", "paging.next.after", "end" },
+	"first token":    func(c *Config) { c.TokenParam, c.FirstToken, c.Token = "after", "-1", "paging.next.after" },
 	"last id":        func(c *Config) { c.TokenParam, c.LastID, c.Next = "after", true, "has_more" },
 	"last id alone":  func(c *Config) { c.TokenParam, c.LastID = "after", true },
 	"token in a text": func(c *Config) {
@@ -106,6 +108,46 @@ func TestEveryWayOfPagingShowsEveryRecordOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An address that leads on and on, where the end is said beside it.
+func TestAnEndThatIsSaidEndsBeforeTheAddressDoes(t *testing.T) {
+	t.Parallel()
+	b := setup(t, paged(func(c *Config) { c.NextURL, c.End = "next", "end_of_stream" }), func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"data":[{"id":1,"updated_at":"2024-01-01T00:00:00Z"}],"next":"/v2/people?cursor=same","end_of_stream":%v}`, r.URL.Query().Has("cursor"))
+	})
+	if ids := b.walk(t, between(1e6, 9e6)); len(ids) != 2 {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func TestAFirstPageWithAsManyAsThereAreIsTheLast(t *testing.T) {
+	t.Parallel()
+	total := 0
+	b := setup(t, paged(func(c *Config) { c.PageParam, c.Total = "p", "total" }), func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"data":[{"id":1,"updated_at":"2024-01-01T00:00:00Z"}],"total":%d}`, total)
+	})
+	for _, c := range []struct {
+		total, page int
+		last        bool
+	}{{1, 1, true}, {2, 1, false}, {1, 2, false}, {0, 1, false}} {
+		total = c.total
+		q := between(1e6, 9e6)
+		q.Page = c.page
+		if p, err := b.Fetch(context.Background(), q); err != nil || p.Last != c.last {
+			t.Errorf("page %d with one of %d: last is %v (%v)", c.page, c.total, p.Last, err)
+		}
+	}
+}
+
+func TestTheFirstTokenIsThatOfTheFirstPage(t *testing.T) {
+	t.Parallel()
+	s := &shelf{n: 5, size: 3}
+	b := setup(t, paged(ways["first token"]), s.ServeHTTP)
+	b.walk(t, between(1e6, 9e6))
+	if len(s.asked) != 2 || !strings.Contains(s.asked[0], "after=-1") || !strings.Contains(s.asked[1], "after=2") {
+		t.Errorf("asked %q", s.asked)
 	}
 }
 

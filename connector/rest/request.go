@@ -67,7 +67,10 @@ func (s *Source) values(q connector.Query, m mark) *values {
 	if s.cfg.PageFromZero {
 		v.page--
 	}
-	if m.token != "" {
+	if v.token == "" && q.Page == 1 {
+		v.token = s.cfg.FirstToken
+	}
+	if v.token != "" {
 		put(valueToken)
 	}
 	return v

@@ -158,5 +158,5 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, m mark) (a ans
 // shownWhole says whether a first page shows as many records as the API says there are,
 // where it has no other word for the end.
 func (s *Source) shownWhole(q connector.Query, p connector.Page) bool {
-	return s.cfg.Next == "" && q.Page == 1 && p.Total >= 0 && p.Total == len(p.Records)
+	return s.cfg.Next == "" && s.cfg.End == "" && q.Page == 1 && p.Total >= 0 && p.Total == len(p.Records)
 }

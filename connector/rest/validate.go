@@ -106,6 +106,7 @@ func (c *Config) validatePaths(bad func(bool, string, ...any)) {
 	}
 	path("deletions.field", c.Deleted)
 	path("page.next", c.Next)
+	path("page.end", c.End)
 	path("page.token", c.Token)
 	path("page.next_url", c.NextURL)
 	path("page.total", c.Total)

@@ -43,6 +43,8 @@ func (c *Config) validatePaging(bad func(bool, string, ...any), n needs) {
 	asks := c.TokenParam != "" || n.has(valueToken)
 	bad(asks && c.Token == "" && !c.LastID, "page.token is missing: where an answer has the token of the next page (or page.last_id: true)")
 	bad(!asks && (c.Token != "" || c.LastID), "page.token_param is missing, and no text of the request names {token}")
+	bad(c.FirstToken != "" && !asks, "page.first_token is for an API that pages by token")
+	bad(c.Next != "" && c.End != "", "page.next and page.end exclude each other")
 	bad(c.Token != "" && c.LastID, "page.token and page.last_id exclude each other")
 	bad(c.PageFromZero && (len(ways) == 0 || ways[0] != byNumber), "page.first is for pages by number")
 	bad(c.MaxOffset < 0, "page.max_offset is %d", c.MaxOffset)
