@@ -63,6 +63,9 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	known := c.keys()
 	known["name"] = func(*node) {}
 	c.object(n.without(sourceOnly...), known)
+	if p := c.rest.Probe; p != nil && p.Get == "" && n.get("probe").get("records") == nil {
+		p.Records = c.rest.Records
+	}
 	if n.get("cursor") == nil {
 		c.fail(n, `needs "cursor": by which field records are ordered, and how to ask for them from there on`)
 	} else {
@@ -135,6 +138,7 @@ func (c *collectionDecoder) keys() keys {
 		"unwrap":        func(n *node) { r.Unwrap = c.path(n) },
 		"path":          func(n *node) { r.Path = c.place(n) },
 		"probe":         c.probe,
+		"errors":        c.errors,
 		"echo":          c.echo,
 	}
 }

@@ -130,16 +130,6 @@ func writesWhole(layout string, tick time.Duration) bool {
 	return true
 }
 
-func (c *collectionDecoder) probe(n *node) {
-	c.object(n, keys{
-		"param": func(n *node) { c.rest.ProbeParam = c.name(n) },
-		"max":   func(n *node) { c.rest.ProbeMax = c.int(n, 1, 100_000) },
-	})
-	if n.kind == mapNode {
-		c.require(n, "max")
-	}
-}
-
 func (c *collectionDecoder) echo(n *node) {
 	c.object(n, keys{
 		"from": func(n *node) { c.rest.EchoFrom = c.text(n) },

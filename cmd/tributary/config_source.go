@@ -172,12 +172,21 @@ func (f *fileDecoder) auth(n *node) *rest.Auth {
 				f.require(n, "username")
 			}
 		},
+		"query": func(n *node) {
+			f.object(n, keys{
+				"name":  func(n *node) { a.QueryName = f.name(n) },
+				"value": func(n *node) { a.Query = f.secret(n).Reveal() },
+			})
+			if n.kind == mapNode {
+				f.require(n, "name", "value")
+			}
+		},
 		"oauth2": func(n *node) { a.OAuth = f.oauth2(n) },
 	})
 	if n.kind != mapNode {
 		f.keepSecret(n)
 	} else if len(n.fields) != 1 {
-		f.fail(n, `wants one of "bearer", "header", "basic" and "oauth2"`)
+		f.fail(n, `wants one of "bearer", "header", "query", "basic" and "oauth2"`)
 	}
 	return a
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,15 +44,21 @@ func (c *Client) CloseIdleConnections() {
 func (c *Client) of(base *url.URL, auth *Auth, scrub scrubber) *http.Client {
 	return &http.Client{
 		Transport:     &sender{next: c.next, base: base, auth: auth, agent: c.agent, scrub: scrub},
-		CheckRedirect: checkRedirect,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error { return checkRedirect(req, via, auth) },
 	}
 }
 
 // checkRedirect follows what stays on one origin, a few times. All else is returned
 // as the answer that it is, and named by status.go.
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	// One that loses the query asks for everything instead of what was asked for.
-	if !sameOrigin(req.URL, via[0].URL) || req.URL.User != nil || len(via) > maxRedirects || req.URL.Query().Encode() != via[0].URL.Query().Encode() {
+func checkRedirect(req *http.Request, via []*http.Request, auth *Auth) error {
+	to, from := req.URL.Query(), via[0].URL.Query()
+	if auth != nil && auth.QueryName != "" {
+		to.Del(auth.QueryName) // it is put on below, and the API has seen it
+		from.Del(auth.QueryName)
+	}
+	// One that loses the query, or the body with the method, asks for everything instead of
+	// what was asked for.
+	if !sameOrigin(req.URL, via[0].URL) || req.URL.User != nil || len(via) > maxRedirects || to.Encode() != from.Encode() || req.Method != via[0].Method {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -94,14 +101,30 @@ func (a *Auth) apply(req *http.Request) {
 		req.Header.Set("Authorization", "Bearer "+a.Bearer)
 	case a.HeaderName != "":
 		req.Header.Set(a.HeaderName, a.Header)
+	case a.QueryName != "":
+		req.URL.RawQuery = withParam(req.URL.RawQuery, a.QueryName, a.Query)
 	default:
 		req.SetBasicAuth(a.Username, a.Password)
 	}
 }
 
-// header names the header that holds the credential.
+// withParam returns an encoded query with one parameter of that name: a link of the API's
+// may have it already.
+func withParam(query, name, value string) string {
+	kept := slices.DeleteFunc(strings.Split(query, "&"), func(pair string) bool {
+		key, _, _ := strings.Cut(pair, "=")
+		key, err := url.QueryUnescape(key)
+		return pair == "" || err == nil && key == name
+	})
+	return strings.Join(append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value)), "&")
+}
+
+// header names the header that holds the credential; empty: none does.
 func (a *Auth) header() string {
-	if a.HeaderName != "" {
+	switch {
+	case a.QueryName != "":
+		return ""
+	case a.HeaderName != "":
 		return a.HeaderName
 	}
 	return "Authorization"
@@ -115,7 +138,7 @@ func (a *Auth) secrets() []string {
 	if a.OAuth != nil {
 		return []string{a.OAuth.ClientSecret, a.OAuth.Seed}
 	}
-	s := []string{a.Bearer, a.Header, a.Password}
+	s := []string{a.Bearer, a.Header, a.Password, a.Query}
 	if a.Password == "" {
 		s = append(s, a.Username) // some APIs take a key as the name
 	}

@@ -84,6 +84,12 @@ type Config struct {
 	// each ("ids[]"); ProbeMax how many a request may name. Empty: no probes.
 	ProbeParam string
 	ProbeMax   int
+	// ProbeJoin stands between ids where ProbeParam is not repeated: "1,2". Probe is how
+	// else they are asked for; nil: by the collection's own request.
+	ProbeJoin string
+	Probe     *Probe
+	// Errors say what is an error although its status does not say so.
+	Errors []ErrorRule
 
 	// Records, ID, Instant and Deleted are the paths of the array of records in a
 	// body and, in a record, of its id, its instant, and of the value that says it
@@ -124,6 +130,7 @@ type Auth struct {
 	Tokens             Tokens
 	Bearer             string
 	HeaderName, Header string
+	QueryName, Query   string // a query parameter
 	Username, Password string
 }
 

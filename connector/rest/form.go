@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -330,6 +331,8 @@ func (b *formBuilder) path(where string, base *url.URL, path string) {
 		b.form.path = append(b.form.path, segment{t})
 	}
 }
+
+func (b *formBuilder) err() error { return errors.Join(b.errs...) }
 
 // join writes the parameters that do not change and stand together as one.
 func (b *formBuilder) join() {

@@ -94,8 +94,7 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 	err := canon.Check(body, d.depth)
 	if err == nil {
-		d.body, d.text, d.ends = body, d.text[:0], d.ends[:0]
-		d.records = make([]connector.Record, 0, d.rows)
+		d.begin(body)
 		err = d.envelope.Walk(body, d.add)
 	}
 	if err != nil {
@@ -111,6 +110,12 @@ func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 		}
 	}
 	return p, nil
+}
+
+// begin makes ready for the records of a body.
+func (d *pageDecoder) begin(body []byte) {
+	d.body, d.text, d.ends = body, d.text[:0], d.ends[:0]
+	d.records = make([]connector.Record, 0, d.rows)
 }
 
 // release forgets the body: thousands of collections wait for their next page, and

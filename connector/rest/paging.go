@@ -228,15 +228,10 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 	}
 	next, err := s.nextOf(a, page)
 	if s.paging >= byToken {
-		if s.cfg.Next == "" && s.cfg.End == "" && !s.cfg.LastID {
-			page.Last = page.Last || next == ""
-		}
+		page.Last = page.Last || s.cfg.Next == "" && s.cfg.End == "" && !s.cfg.LastID && next == ""
 		if next == "" && !page.Last && len(page.Records) > 0 {
 			return &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("%s: the API says that more follows, and not what leads to it", s.name)}
 		}
-	}
-	if len(q.IDs) > 0 {
-		return nil // all that a probe asks for is on one page
 	}
 	if page.Last {
 		next, err = "", nil
@@ -248,6 +243,15 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 		}
 	}
 	return nil
+}
+
+// ends says whether an answer to a probe is the last: nothing leads on from it.
+func (s *Source) ends(a *answer, page *connector.Page) bool {
+	if s.paging < byToken || s.cfg.Next != "" || s.cfg.End != "" || s.cfg.LastID {
+		return page.Last
+	}
+	next, _ := s.nextOf(a, page)
+	return page.Last || next == ""
 }
 
 // anew says whether a page's status can mean that what led to it has expired.

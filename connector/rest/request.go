@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -22,7 +23,9 @@ func newForm(c *Config) (*form, error) {
 		}
 	}
 	short("page.size_param", c.SizeParam, "{size}")
-	short("probe.param", c.ProbeParam, "{id}")
+	if c.ProbeParam != "" && c.Probe == nil {
+		b.probeParam(c)
+	}
 	short("cursor.from", c.From, "{from}")
 	short("cursor.to", c.To, "{to}")
 	b.params("order", c.Order, true, false)
@@ -36,7 +39,7 @@ func newForm(c *Config) (*form, error) {
 
 // values returns what a query gives to its request, and what leads to its page.
 func (s *Source) values(q connector.Query, m mark) *values {
-	v := &values{size: s.cfg.Size, number: s.stamps.unit > 0, join: ","}
+	v := &values{size: s.cfg.Size, number: s.stamps.unit > 0, join: cmp.Or(s.cfg.ProbeJoin, ",")}
 	put := func(p placeholder) { v.has = v.has.with(p) }
 	if s.cfg.Size > 0 {
 		put(valueSize)

@@ -3,7 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +20,8 @@ type Source struct {
 	form   *form
 	paging paging
 	trail  trail
+	prober prober
+	rules  []rule
 	http   *http.Client
 	m      *connector.SourceMetrics
 	scrub  scrubber
@@ -60,17 +62,19 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	}
 	s.name = s.scrub.text(cfg.Base.Host + " " + cfg.Path)
 	s.pages = newPageDecoder(&s.cfg, s.stamps)
+	s.rules = newRules(cfg.Errors)
+	if s.prober, err = newProber(&s.cfg, s.form, s.pages); err != nil {
+		return nil, err
+	}
 	s.echo = contract{cfg: &s.cfg, stamps: s.stamps}
 	return s, nil
 }
 
-// Fetch asks for one page, once. See connector.Source for what it returns.
+// Fetch asks for one page, once, or for records by their ids. See connector.Source for
+// what it returns.
 func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, error) {
-	if len(q.IDs) > 0 && s.cfg.ProbeMax == 0 {
-		return connector.Page{}, errors.New(s.name + ": the collection has no probes")
-	}
-	if len(q.IDs) > max(1, s.cfg.ProbeMax) {
-		return connector.Page{}, fmt.Errorf("%s: a probe asks for %d ids, at most %d fit", s.name, len(q.IDs), s.cfg.ProbeMax)
+	if len(q.IDs) > 0 {
+		return s.probe(ctx, q)
 	}
 	m, ok := s.trail.step(q)
 	switch {
@@ -82,15 +86,7 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	if err := s.tooFar(q, m); err != nil {
 		return connector.Page{}, err
 	}
-	turn, err := s.client.budget.wait(ctx, q)
-	if err != nil {
-		return connector.Page{}, err
-	}
-	begin := time.Now() // for a metric; nothing is decided by it
-	a, err := s.exchange(ctx, q, m)
-	turn.done(a.header, a.date, err)
-	s.m.RequestDuration.Observe(time.Since(begin).Seconds())
-	s.m.Requests.WithLabelValues(strconv.Itoa(a.status)).Inc()
+	a, err := s.ask(ctx, q, call{request: func(ctx context.Context) (*http.Request, error) { return s.request(ctx, q, m) }})
 	if err != nil {
 		return connector.Page{}, err
 	}
@@ -101,11 +97,39 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	}
 	page.Date = connector.InstantOf(a.date)
 	page.Last = page.Last || s.shownWhole(q, page)
-	if err := s.echo.check(q, s.pages, page.Records); err != nil {
-		err.What = s.name + ": " + s.scrub.text(err.What)
+	if err := s.checked(q, s.pages, page.Records); err != nil {
 		return connector.Page{}, err
 	}
 	return page, s.goOn(q, m, &a, &page)
+}
+
+// checked holds an answer against what was asked.
+func (s *Source) checked(q connector.Query, d *pageDecoder, records []connector.Record) error {
+	if err := s.echo.check(q, d, records); err != nil {
+		err.What = s.name + ": " + s.scrub.text(err.What)
+		return err
+	}
+	return nil
+}
+
+// A call is one request, written anew each time it is sent.
+type call struct {
+	request func(context.Context) (*http.Request, error)
+	takes   func(status int) bool // whose answers are read; nil: 200
+}
+
+// ask sends a request when the budget allows it, and returns its answer.
+func (s *Source) ask(ctx context.Context, q connector.Query, c call) (answer, error) {
+	turn, err := s.client.budget.wait(ctx, q)
+	if err != nil {
+		return answer{}, err
+	}
+	begin := time.Now() // for a metric; nothing is decided by it
+	a, err := s.exchange(ctx, q, c)
+	turn.done(a.header, a.date, err)
+	s.m.RequestDuration.Observe(time.Since(begin).Seconds())
+	s.m.Requests.WithLabelValues(strconv.Itoa(a.status)).Inc()
+	return a, err
 }
 
 // answer is what came back, as far as it came: status 0 is nothing at all.
@@ -118,10 +142,10 @@ type answer struct {
 }
 
 // exchange sends the request and receives the body of a page, within the deadline.
-func (s *Source) exchange(ctx context.Context, q connector.Query, m mark) (a answer, err error) {
+func (s *Source) exchange(ctx context.Context, q connector.Query, c call) (a answer, err error) {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	req, err := s.request(limited, q, m)
+	req, err := c.request(limited)
 	if errors.As(err, new(*unfit)) {
 		return a, s.stopped(err)
 	}
@@ -136,14 +160,19 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, m mark) (a ans
 	a.status, a.header = resp.StatusCode, resp.Header
 	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	a.url = resp.Request.URL
-	if a.status != http.StatusOK {
+	if takes := c.takes; a.status != http.StatusOK && (takes == nil || !takes(a.status)) {
 		err := s.failed(ctx, resp, a.date)
 		if ctx.Err() == nil && s.anew(q, a.status) {
 			err = &connector.AnewError{Err: err}
 		}
 		return a, err
 	}
-	a.body, err = s.body.read(resp)
+	if isGone(a.status) {
+		// Its status says all; the body is read so that the connection can be used again.
+		_, _ = io.CopyN(io.Discard, resp.Body, maxError)
+	} else {
+		a.body, err = s.body.read(resp)
+	}
 	switch refused := (*refusal)(nil); {
 	case errors.As(err, &refused):
 		return a, s.refuse(err)
@@ -152,7 +181,7 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, m mark) (a ans
 	case a.date.IsZero():
 		return a, s.refuse(&refusal{"no_date", "it has no Date header that can be read, and every rule about time needs the server's clock: a proxy in between may strip it"})
 	}
-	return a, nil
+	return a, s.judge(a.status, a.header, a.date, a.body)
 }
 
 // shownWhole says whether a first page shows as many records as the API says there are,

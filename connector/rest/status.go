@@ -69,9 +69,12 @@ func unwrapURL(err error) error {
 
 // failed makes the error of an answer that is not 200.
 func (s *Source) failed(caller context.Context, resp *http.Response, date time.Time) error {
-	said := s.said(resp)
+	said, body := s.said(resp)
 	if caller.Err() != nil {
 		return caller.Err()
+	}
+	if err := s.judge(resp.StatusCode, resp.Header, date, body); err != nil {
+		return err
 	}
 	after, asked := retryAfter(resp.Header.Get("Retry-After"), date)
 	reason, advice := classify(resp.StatusCode, asked)
@@ -128,12 +131,13 @@ func (s *Source) redirected(resp *http.Response) string {
 }
 
 // said reads what the API says about its error: the texts of a JSON document where
-// it is one, else its beginning. The status counts even if this cannot be read.
-func (s *Source) said(resp *http.Response) string {
+// it is one, else its beginning, with the body as far as it was read. The status counts
+// even if this cannot be read.
+func (s *Source) said(resp *http.Response) (said string, body []byte) {
 	var b bodyReader
 	r, done, err := b.decoder(resp, &counter{r: resp.Body, left: 4 * maxError})
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	defer done()
 	text, err := io.ReadAll(io.LimitReader(r, maxError))
@@ -141,10 +145,10 @@ func (s *Source) said(resp *http.Response) string {
 	var doc any
 	if !cut && json.Unmarshal(text, &doc) == nil {
 		if t := spoken(doc); t != "" {
-			return s.scrub.excerpt(t, false, maxExcerpt)
+			return s.scrub.excerpt(t, false, maxExcerpt), text
 		}
 	}
-	return s.scrub.excerpt(string(text), cut, maxExcerpt)
+	return s.scrub.excerpt(string(text), cut, maxExcerpt), text
 }
 
 // spoken returns the message of the common forms {"error": "…"}, {"message": "…"},

@@ -243,19 +243,27 @@ func (t *text) fill(dst []byte, v *values, quote Quote, beside bool) ([]byte, er
 			dst = append(dst, p.literal...)
 			continue
 		}
+		all := []string{""}
 		if p.value == valueIDs {
 			if err := v.apart(); err != nil {
 				return dst, err
 			}
+			all = v.ids
+		} else {
+			all[0] = v.of(*p)
 		}
-		value := v.of(*p)
-		if beside {
-			var err error
-			if value, err = quote.write(value, p); err != nil {
-				return dst, err
+		for k, value := range all {
+			if k > 0 {
+				dst = append(dst, v.join...)
 			}
+			if beside {
+				var err error
+				if value, err = quote.write(value, p); err != nil {
+					return dst, err
+				}
+			}
+			dst = append(dst, value...)
 		}
-		dst = append(dst, value...)
 	}
 	return dst, nil
 }

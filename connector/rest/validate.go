@@ -28,20 +28,25 @@ func (c *Config) Validate() error {
 		}
 	}
 	c.validateAddress(bad)
-	c.validateHeaders(bad)
+	c.main().validate(c, bad, "request")
 	bad(c.Timeout <= 0, "timeout is %v: a page needs a deadline, or a server that hangs stops the collection unseen", c.Timeout)
 	bad(c.MaxBody < 1 || c.MaxBody > maxBodyLimit, "max_body is %d bytes: it must be from 1 to %d", c.MaxBody, maxBodyLimit)
 	bad(c.MaxCompressed < 1 || c.MaxCompressed > maxBodyLimit, "max_compressed is %d bytes: it must be from 1 to %d", c.MaxCompressed, maxBodyLimit)
 	bad(c.MaxDepth < 1 || c.MaxDepth > maxDepthLimit, "max_depth is %d: it must be from 1 to %d", c.MaxDepth, maxDepthLimit)
 
-	c.validateRequest(bad)
-	bad(c.Size > 0 && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
+	path := func(what, p string) {
+		if p != "" {
+			err := canon.CheckPath(p)
+			bad(err != nil, "%s: %v", what, err)
+		}
+	}
+	c.validateRequest(bad, path)
 	bad(len(c.CountParams) > 0 && c.Total == "", "page.count_params ask for a count, and page.total does not say where it is")
 	if err := checkFormat(c.Format); err != nil {
 		errs = append(errs, err)
 	}
 	c.validateParams(bad)
-	c.validatePaths(bad)
+	c.validatePaths(bad, path)
 	if c.Auth != nil {
 		if err := c.Auth.validate(); err != nil {
 			errs = append(errs, err)
@@ -58,12 +63,17 @@ func (c *Config) validateAddress(bad func(bool, string, ...any)) {
 	bad(c.Base.Scheme != "http" && c.Base.Scheme != "https" || c.Base.Hostname() == "", "url must be http:// or https:// and name a host")
 	bad(c.Base.User != nil, "url holds a credential: it belongs under auth, or logs and errors would show it")
 	bad(c.Base.RawQuery != "" || c.Base.ForceQuery || c.Base.Fragment != "", "url has a query or fragment: parameters belong under request.params")
-	for _, part := range strings.Split(c.Path, "/") {
-		bad(part == "." || part == "..", "path %q leaves the url", c.Path)
+	c.validateAddressPath(bad, "path", c.Path)
+}
+
+// validateAddressPath checks a path below the base.
+func (c *Config) validateAddressPath(bad func(bool, string, ...any), what, path string) {
+	for _, part := range strings.Split(path, "/") {
+		bad(part == "." || part == "..", "%s %q leaves the url", what, path)
 	}
-	bad(strings.ContainsAny(c.Path, "?#\\") || hasControl(c.Path), "path %q has a query, a fragment or control characters: parameters belong under request.params", c.Path)
-	_, err := url.PathUnescape(c.Path)
-	bad(err != nil, "path %q has a %% that encodes nothing", c.Path)
+	bad(strings.ContainsAny(path, "?#\\") || hasControl(path), "%s %q has a query, a fragment or control characters: parameters belong under request.params", what, path)
+	_, err := url.PathUnescape(path)
+	bad(err != nil, "%s %q has a %% that encodes nothing", what, path)
 }
 
 // reserved are the headers that the connection sets; the values of the first two
@@ -71,8 +81,11 @@ func (c *Config) validateAddress(bad func(bool, string, ...any)) {
 var reserved = map[string]bool{"Accept-Encoding": true, "Host": true, "Connection": true, "Content-Length": true,
 	"Transfer-Encoding": true, "Te": true, "Trailer": true, "Upgrade": true, "Range": true}
 
-func (c *Config) validateHeaders(bad func(bool, string, ...any)) {
-	for name, values := range c.Headers {
+func (r *Request) validate(c *Config, bad func(bool, string, ...any), where string) {
+	method := r.method()
+	bad(method != http.MethodGet && method != http.MethodPost, "%s.method is %q: it is GET or POST", where, r.Method)
+	bad(r.Body != nil && method != http.MethodPost, "%s.body is sent by POST alone: set %s.method", where, where)
+	for name, values := range r.Headers {
 		bad(!isToken(name), "header name %q is not one", name)
 		bad(reserved[http.CanonicalHeaderKey(name)], "header %q is set by the connection", name)
 		for _, v := range values {
@@ -82,13 +95,7 @@ func (c *Config) validateHeaders(bad func(bool, string, ...any)) {
 	}
 }
 
-func (c *Config) validatePaths(bad func(bool, string, ...any)) {
-	path := func(what, p string) {
-		if p != "" {
-			err := canon.CheckPath(p)
-			bad(err != nil, "%s: %v", what, err)
-		}
-	}
+func (c *Config) validatePaths(bad func(bool, string, ...any), path func(what, p string)) {
 	bad(c.ID == "", "id is empty: a record needs a key")
 	bad(c.Instant == "", "cursor.field is empty: a record needs the instant of its last change")
 	path("records", c.Records)
@@ -129,22 +136,24 @@ func (a *Auth) validate() error {
 		return nil // checked where it is decoded
 	}
 	kinds := 0
-	for _, set := range []bool{a.Bearer != "", a.HeaderName != "" || a.Header != "", a.Username != "" || a.Password != ""} {
+	for _, set := range []bool{a.Bearer != "", a.HeaderName != "" || a.Header != "", a.QueryName != "" || a.Query != "", a.Username != "" || a.Password != ""} {
 		if set {
 			kinds++
 		}
 	}
 	switch {
 	case kinds != 1:
-		return fmt.Errorf("auth sets %d credentials: it must be exactly one of bearer, header and basic (is a variable empty?)", kinds)
+		return fmt.Errorf("auth sets %d credentials: it must be exactly one of bearer, header, query and basic (is a variable empty?)", kinds)
 	case a.HeaderName != "" && (!isToken(a.HeaderName) || reserved[http.CanonicalHeaderKey(a.HeaderName)]):
 		return fmt.Errorf("auth.header.name %q cannot be the name of a credential's header", a.HeaderName)
 	case (a.HeaderName == "") != (a.Header == ""):
 		return errors.New("auth.header needs a name and a value")
+	case (a.QueryName == "") != (a.Query == ""):
+		return errors.New("auth.query needs a name and a value")
 	case strings.Contains(a.Username, ":"):
 		return errors.New("auth.basic.username has a colon: the server would read what follows as the password")
 	}
-	for _, v := range []string{a.Bearer, a.Header, a.Username, a.Password} {
+	for _, v := range []string{a.Bearer, a.Header, a.Query, a.Username, a.Password} {
 		if hasControl(v) {
 			return errors.New("the credential has control characters: is there a line break at the end of its file?")
 		}

@@ -1,35 +1,38 @@
 package rest
 
-import (
-	"net/http"
-	"net/url"
-)
+import "net/url"
 
 // validateRequest checks the texts of the request, and that what they name is there to
 // be written in.
-func (c *Config) validateRequest(bad func(bool, string, ...any)) {
+func (c *Config) validateRequest(bad func(bool, string, ...any), path func(what, p string)) {
 	if c.Base == nil {
 		return
 	}
 	f, err := newForm(c)
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			bad(true, "%w", e)
-		}
+	if err != nil {
+		badEach(bad, err)
 		return
 	}
-	method := c.main().method()
-	bad(method != http.MethodGet && method != http.MethodPost, "request.method is %q: it is GET or POST", c.Method)
-	bad(c.Body != nil && method != http.MethodPost, "request.body is sent by POST alone: set request.method")
 	bad(!f.needs.has(valueFrom), "cursor.from is empty, and no text of the request names {from}: without a lower bound nothing but the first page can be asked for")
 	bad(c.SizeParam != "" && c.Size < 1, "page.size is %d: it must be at least 1", c.Size)
 	bad(c.SizeParam == "" && f.needs.has(valueSize) && c.Size < 1, "page.size is missing: the request names {size}")
-	asks := f.needs&probeValues != 0
-	bad(asks && c.ProbeMax < 1, "probe.max is missing: the request names {id} or {ids}")
-	bad(!asks && c.ProbeMax != 0, "probe.max is %d, and nothing asks for ids: set probe.param, or name {id} or {ids} in the request", c.ProbeMax)
+	c.validateProbe(bad, path, f.needs)
+	c.validateRules(bad, path)
 	c.validatePaging(bad, f.needs)
 	bad(f.needs.has(valueParent), "request names {parent}, and nothing gives it")
 	bad(c.Exclusive < 0, "cursor.operator sends the lower bound %v later", -c.Exclusive)
+}
+
+// badEach reports errors that were joined.
+func badEach(bad func(bool, string, ...any), err error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		bad(true, "%w", err)
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		bad(true, "%w", e)
+	}
 }
 
 // validatePaging checks that there is one way from a page to the next, and the whole of it.
@@ -61,6 +64,9 @@ func (c *Config) validateParams(bad func(bool, string, ...any)) {
 		}
 		bad(by[name] != "", "query parameter %q is set by %s and by %s", name, by[name], what)
 		by[name] = what
+	}
+	if c.Auth != nil {
+		take(c.Auth.QueryName, "auth.query")
 	}
 	take(c.From, "cursor.from")
 	take(c.To, "cursor.to")
