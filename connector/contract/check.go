@@ -206,7 +206,7 @@ func (c *Check) records(p connector.Page) bool {
 				c.add("records", Fail, found, "the collection would stop here", "check `id` and `cursor.field`, or set `on_bad_record: dlq` or `skip`")
 				return false
 			}
-			c.add("records", Note, found, "it is not published: `on_bad_record` says what becomes of it", "")
+			c.add("records", Note, found, "it is passed over, or goes to the dead letter queue, as `on_bad_record` says", "")
 			continue
 		}
 		if ids[r.ID] {
