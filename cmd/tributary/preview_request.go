@@ -22,7 +22,12 @@ const shownBody = 2000
 // error of the page comes behind, for what led to it is what one wants to see.
 func previewRequest(ctx context.Context, a *app, c CollectionConfig, q connector.Query, asJSON bool) error {
 	var all []rest.Exchange
-	_, failed := fetchOnce(rest.WithTrace(ctx, func(x rest.Exchange) { all = append(all, x) }), a, c, q)
+	_, failed := fetchOnce(rest.WithTrace(ctx, func(x rest.Exchange) {
+		if x.Status == http.StatusOK {
+			x.Body = c.Rest.HideValues(x.Body)
+		}
+		all = append(all, x)
+	}), a, c, q)
 	if asJSON {
 		if err := printJSON(a.stdout, harOf(a.version, all)); err != nil {
 			return err

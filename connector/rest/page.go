@@ -51,6 +51,7 @@ type pageDecoder struct {
 	// own bytes.
 	edited     []byte
 	editedSize int
+	edits      bool
 }
 
 func newPageDecoder(c *Config, s stamps) *pageDecoder {
@@ -77,7 +78,7 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 	var paths []string
 	d.fields, paths = newRecordFields(c)
 	d.record = canon.NewHasher(c.Include, c.Exclude, paths, c.MaxDepth)
-	if len(c.Drop)+len(c.Mask) > 0 {
+	if d.edits = len(c.Drop)+len(c.Mask) > 0; d.edits {
 		d.record.Edit(c.Drop, c.Mask)
 	}
 	if c.Unwrap != "" {
@@ -89,8 +90,8 @@ func newPageDecoder(c *Config, s stamps) *pageDecoder {
 	return d
 }
 
-// decode reads a body. The records' values are pieces of it, or edited copies. The page's Date is the
-// caller's to set.
+// decode reads a body. The records' values are pieces of it, or edited copies. The page's
+// Date is the caller's to set.
 func (d *pageDecoder) decode(body []byte) (connector.Page, error) {
 	err := canon.Check(body, d.depth)
 	if err == nil {

@@ -55,7 +55,7 @@ func (d *pageDecoder) add(at, depth int) (int, error) {
 	}
 	inner := d.unwrap.Found(0)
 	if inner == nil {
-		d.append(connector.Record{Value: d.body[at:end:end], Bad: "there is no record at the path of unwrap"})
+		d.append(connector.Record{Value: d.unread(d.body[at:end:end]), Bad: "there is no record at the path of unwrap"})
 		return end, nil
 	}
 	// A piece of the body ends where the body's memory does: that says where it begins.
@@ -76,7 +76,7 @@ func (d *pageDecoder) addRecord(at, depth int) (int, error) {
 	}
 	r := connector.Record{Hash: hash, Value: d.published(at, end)}
 	if d.body[at] != '{' {
-		r.Bad = "it is not an object"
+		r = connector.Record{Value: d.unread(r.Value), Bad: "it is not an object"}
 	} else {
 		d.setID(&r)
 		d.setInstant(&r)

@@ -95,6 +95,7 @@ func TestPathsOfValueThatCannotBeAreRefused(t *testing.T) {
 		{`value.mask takes "updated_at", where the instant lies`, func(c *Config) { c.Mask = []string{"updated_at"} }},
 		{`value.drop and value.mask both have "a"`, func(c *Config) { c.Drop, c.Mask = []string{"a"}, []string{"a"} }},
 		{`hash.include has "a.b", which value.drop takes away with "a"`, func(c *Config) { c.Drop, c.Include = []string{"a"}, []string{"a.b"} }},
+		{`value.drop has "/emails/0/address" with an index`, func(c *Config) { c.Drop = []string{"/emails/0/address"} }},
 		{"value.drop has an empty path", func(c *Config) { c.Drop = []string{""} }},
 		{"value.mask: path", func(c *Config) { c.Mask = []string{"a..b"} }},
 	} {
@@ -108,5 +109,42 @@ func TestPathsOfValueThatCannotBeAreRefused(t *testing.T) {
 	cfg.ID, cfg.Drop, cfg.Mask = "key.id", []string{"key.other", "idx"}, []string{"updated_at_text"}
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhereNoRecordIsFoundNothingIsShown(t *testing.T) {
+	t.Parallel()
+	cfg := guarded("http://127.0.0.1:1/v2")
+	cfg.Unwrap = "node"
+	d := newPageDecoder(&cfg, newStamps(cfg.Format))
+	p, err := d.decode(fmt.Appendf(nil, `{"data":[{"nude":{"id":1,"email":%q}},{"node":%q},{"node":{"id":3,"updated_at":"2026-01-01T00:00:00Z","email":%q}}]}`, personal, personal, personal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{`"***"`, `"***"`, `{"id":3,"updated_at":"2026-01-01T00:00:00Z"}`} {
+		if r := p.Records[i]; string(r.Value) != want || (r.Bad == "") != (i == 2) || i < 2 && r.Hash != (connector.Hash{}) {
+			t.Errorf("record %d is %s (%s) with hash %s, want %s", i, r.Value, r.Bad, r.Hash, want)
+		}
+	}
+}
+
+func TestABodyIsShownWithoutWhatIsNotPublished(t *testing.T) {
+	t.Parallel()
+	cfg := guarded("http://127.0.0.1:1/v2")
+	body := fmt.Sprintf(`{"metadata":{"n":1}, "data": [ {"id":1,"email":%q} , {"name":%q}], "more":false}`, personal, personal)
+	if got := cfg.HideValues(body); got != `{"metadata":{"n":1}, "data": [ {"id":1} , {"name":"***"}], "more":false}` {
+		t.Error(got)
+	}
+	for _, body := range []string{
+		fmt.Sprintf(`{"data":[{"id":1,"email":%q},`, personal), fmt.Sprintf(`{"rows":[{"id":1,"email":%q}]}`, personal),
+		fmt.Sprintf(`<p>%s`, personal), fmt.Sprintf(`{"data":[{"email":%q,"email":1}]}`, personal),
+	} {
+		if got := cfg.HideValues(body); strings.Contains(got, personal) || !strings.Contains(got, "hidden") {
+			t.Errorf("%s is shown as %s", body, got)
+		}
+	}
+	cfg.Drop, cfg.Mask = nil, nil
+	if got := cfg.HideValues(body); got != body {
+		t.Errorf("nothing is to be hidden, and it is %s", got)
 	}
 }
