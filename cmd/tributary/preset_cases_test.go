@@ -49,7 +49,7 @@ var presetCases = []presetCase{
 		api: standin.Jira, precision: time.Millisecond, lag: 30 * time.Second, key: func(id int) string { return number(10_000 + id) },
 	},
 	{
-		preset: "notion", collection: "tasks", config: ", page: {size: 7}" + sweepHourly,
+		preset: "notion", collection: "tasks", place: "data_sources/tasks/query", path: "/v1", config: ", page: {size: 7}" + sweepHourly,
 		api: standin.Notion, precision: time.Minute, key: func(id int) string { return fmt.Sprintf("59833787-2cf9-4fdf-8782-%012d", id) },
 	},
 	{

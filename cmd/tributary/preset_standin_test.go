@@ -31,6 +31,7 @@ type presetCase struct {
 	config             string // flow style, after a comma: what a user would add
 	source             string // instead of a preset: all that is said of the source
 	path               string // after the stand-in's address
+	place              string // of the collection, where it is not the preset's
 	api                func(*standin.Store) http.Handler
 	precision, lag     time.Duration
 	key                func(id int) string
@@ -196,8 +197,12 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 	s := standin.New(c.precision, c.lag, seed)
 	srv := httptest.NewServer(c.api(s))
 	defer srv.Close()
+	collection := c.collection
+	if c.place != "" {
+		collection = fmt.Sprintf("{name: %s, path: %s}", c.collection, c.place)
+	}
 	how := cmp.Or(c.source, "preset: "+c.preset)
-	text := fmt.Sprintf("%ssources:\n  - {name: api, %s, url: %q, collections: [%s]%s}\n", head, how, srv.URL+c.path, c.collection, c.config)
+	text := fmt.Sprintf("%ssources:\n  - {name: api, %s, url: %q, collections: [%s]%s}\n", head, how, srv.URL+c.path, collection, c.config)
 	whole, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
 	if err != nil {
 		t.Fatal(err)

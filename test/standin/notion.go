@@ -29,7 +29,7 @@ func notionQuery(q *question) any {
 		} `json:"last_edited_time"`
 	}
 	var ask struct {
-		Filter struct {
+		Filter *struct {
 			And []condition `json:"and"`
 		} `json:"filter"`
 		Sorts       []map[string]string `json:"sorts"`
@@ -38,7 +38,13 @@ func notionQuery(q *question) any {
 	}
 	q.decode(&ask)
 	var from, to time.Time
-	for _, c := range ask.Filter.And {
+	var conditions []condition // none: all pages
+	if ask.Filter != nil {
+		if conditions = ask.Filter.And; len(conditions) == 0 {
+			q.wrong("an empty filter")
+		}
+	}
+	for _, c := range conditions {
 		if c.Timestamp != "last_edited_time" || (c.LastEditedTime.OnOrAfter == "") == (c.LastEditedTime.Before == "") {
 			q.wrong("filter %+v", c)
 		}
@@ -49,8 +55,8 @@ func notionQuery(q *question) any {
 			to = q.time("before", millis, text)
 		}
 	}
-	if len(ask.Filter.And) == 0 || len(ask.Sorts) != 1 || ask.Sorts[0]["timestamp"] != "last_edited_time" || ask.Sorts[0]["direction"] != "ascending" || ask.PageSize > 100 {
-		q.wrong("filter, sorts or page_size")
+	if len(ask.Sorts) != 1 || ask.Sorts[0]["timestamp"] != "last_edited_time" || ask.Sorts[0]["direction"] != "ascending" || ask.PageSize > 100 {
+		q.wrong("sorts or page_size")
 	}
 	rows := q.s.rows(live(from, to))
 	capped := len(rows) > 10_000

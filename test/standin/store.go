@@ -40,6 +40,7 @@ type Store struct {
 	mu         sync.Mutex
 	rng        *rand.Rand
 	now        time.Time
+	live       bool // the clock is that of the machine
 	records    map[int][]Row
 	requests   int
 	complaints []string
@@ -58,6 +59,21 @@ func New(precision, lag time.Duration, seed uint64) *Store {
 func (s *Store) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.clock()
+}
+
+// Live lets the store's clock be that of the machine.
+func (s *Store) Live() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = true
+}
+
+// clock is the time. s.mu is held.
+func (s *Store) clock() time.Time {
+	if s.live {
+		return time.Now().UTC()
+	}
 	return s.now
 }
 
@@ -74,7 +90,7 @@ func (s *Store) Insert(n int) {
 	defer s.mu.Unlock()
 	for range n {
 		id := len(s.records) + 1
-		s.write(Row{ID: id, Ver: 1, Created: s.now})
+		s.write(Row{ID: id, Ver: 1, Created: s.clock()})
 	}
 }
 
@@ -101,11 +117,12 @@ func (s *Store) each(n int, gone bool) {
 
 // write adds a version. It is not shown before the one that it overwrites.
 func (s *Store) write(r Row) {
-	r.Updated = s.now.Truncate(s.precision)
+	now := s.clock()
+	r.Updated = now.Truncate(s.precision)
 	r.Created = r.Created.Truncate(s.precision)
-	r.shown = s.now
+	r.shown = now
 	if s.lag > 0 {
-		r.shown = s.now.Add(time.Duration(s.rng.Int64N(int64(s.lag))))
+		r.shown = now.Add(time.Duration(s.rng.Int64N(int64(s.lag))))
 	}
 	if vs := s.records[r.ID]; len(vs) > 0 && vs[len(vs)-1].shown.After(r.shown) {
 		r.shown = vs[len(vs)-1].shown
@@ -129,9 +146,10 @@ func (s *Store) rows(fits func(Row) bool) []Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var rows []Row
+	now := s.clock()
 	for _, vs := range s.records {
 		for i := len(vs) - 1; i >= 0; i-- {
-			if !vs[i].shown.After(s.now) {
+			if !vs[i].shown.After(now) {
 				if fits(vs[i]) {
 					rows = append(rows, vs[i])
 				}

@@ -65,10 +65,11 @@ func stripeEvents(q *question) any {
 	from, to := q.unix("created[gte]"), q.unix("created[lt]")
 	kept := q.s.Now().Add(-30 * 24 * time.Hour)
 	q.s.mu.Lock()
+	now := q.s.clock()
 	var events []Row
 	for _, vs := range q.s.records {
 		for _, r := range vs {
-			if !r.shown.After(q.s.now) && !r.Updated.Before(from) && r.Updated.After(kept) && (to.IsZero() || r.Updated.Before(to)) {
+			if !r.shown.After(now) && !r.Updated.Before(from) && r.Updated.After(kept) && (to.IsZero() || r.Updated.Before(to)) {
 				events = append(events, r)
 			}
 		}
