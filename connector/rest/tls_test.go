@@ -170,7 +170,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			w.Write(zipped(page))
 		}},
 		{"errors of the server", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":"no"}`, 500) }},
-		{"throttling", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }},
+		{"pages that are not there", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }},
 		{"what is not JSON", write(`OK`)},
 		{"redirects", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/v2/people" {

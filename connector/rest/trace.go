@@ -51,7 +51,7 @@ func (t Timings) Total() time.Duration {
 }
 
 // maxTraced bounds what is kept of a body.
-const maxTraced = 4 << 20
+const maxTraced = 1 << 20
 
 type traceKey struct{}
 
