@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"tributary/connector/rest/draft"
 )
@@ -80,6 +83,19 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 			name: "a token in the Link header", path: "/a", header: http.Header{"Link": {`<?page_info=abcdefghij>; rel="next"`}},
 			body: `{"value":` + rowsOf(5, `{"id":"k%d","modified":"2026-02-02T03:04:%dZ"}`) + `}`,
 			says: []string{"link: next"},
+		},
+		{
+			name: "a token beside a link", path: "/crm/people.json?_size=3", body: `{"rows":` + rowsOf(3, `{"id":%d,"updated_at":"2026-11-22T18:11:%d.163Z"}`) + `,"next":"3","next_url":"/crm/people.json?_size=3&_next=3"}`,
+			says: []string{"next_url: next_url", "records: rows", "size_param: _size"},
+		},
+		{
+			name: "a filter in a language of its own", path: "/api/collections/posts/records?perPage=30&sort=updated&filter=updated%20%3E%3D%20%272026-01-01%2000%3A00%3A00.000Z%27%20%26%26%20x%3D%7Ba%7D",
+			body: `{"page":1,"perPage":30,"totalItems":90,"items":` + rowsOf(5, `{"id":"a%d","updated":"2026-02-02 03:04:%d.123Z"}`) + `}`,
+			says: []string{`request: {params: {filter: "updated >= '{from}' && x={{a}}"}}`, `format: "2006-01-02 15:04:05.000Z"`, "tick: 1ms", "name: posts", "path: \"posts/records\"", "total: totalItems", "order: {sort: updated}"},
+		},
+		{
+			name: "numbers of pages in the answer alone", path: "/posts", body: `{"meta":{"page":1,"pageSize":5},"items":` + rowsOf(5, `{"id":"a%d","updatedAt":"2026-02-02T03:04:%dZ"}`) + `}`,
+			says: []string{"param: page", "size_param: pageSize", "size: 5", "TODO: the answer says its number at meta.page"},
 		},
 		{name: "an empty list", path: "/things", body: `{"things":[]}`, says: []string{"records: things", "it is empty", "TODO: no record was shown"}},
 		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
@@ -185,4 +201,51 @@ func TestInitFindsThePresetOfAnAPI(t *testing.T) {
 	if got := presetOf("api.example.com"); got != "" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestWhatInitDraftsIsValidForAnyAnswer draws answers that look like an API's.
+func TestWhatInitDraftsIsValidForAnyAnswer(t *testing.T) {
+	names := []string{"data", "items", "id", "_id", "uuid", "updated_at", "modified", "created", "next", "next_page", "next_url", "next_cursor", "cursor", "after", "page", "per_page", "limit", "total", "count", "has_more", "isLast",
+		"meta", "a.b", "x y", "", "${env:X}", "{from}", "deleted_at", "null", "true", "~", "#", "- a", "ключ", "page[number]", "a\tb", `"`}
+	values := []any{nil, true, false, 1, 0, 2, 99, 1767000000, 1767000000123, -1, 1.5, "", "x", "abc", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456+02:00", "2026-01-01 00:00:00.1234567 +0200", "2026-01-01T00:00",
+		"https://api.test/v1/people?page=2&per_page=10", "https://other.test/x?cursor=abcdefgh", "?offset=10&limit=10", "/v1/people?after=x&${env:Y}=1", "${env:X}", "{from}", "1767000000", "Thu, 01 Jan 2026 00:00:00 GMT"}
+	queries := []string{"", "?page=1", "?per_page=10&since=2026-01-01T00:00:00Z", "?q=a%3E2026-01-01%7B%24&sort=x&sort=y", "?next=1&limit=0&after=1767000000", "?filter=%27", "?updated_since=x&updated_since=y"}
+	rapid.Check(t, func(rt *rapid.T) {
+		var draw func(depth int) any
+		draw = func(depth int) any {
+			switch kind := rapid.IntRange(0, 5).Draw(rt, "kind"); {
+			case depth == 0 || kind < 2:
+				return rapid.SampledFrom(values).Draw(rt, "value")
+			case kind < 4:
+				m := map[string]any{}
+				for range rapid.IntRange(0, 5).Draw(rt, "members") {
+					m[rapid.SampledFrom(names).Draw(rt, "name")] = draw(depth - 1)
+				}
+				return m
+			}
+			var list []any
+			one := draw(depth - 1)
+			for range rapid.IntRange(0, 6).Draw(rt, "items") {
+				list = append(list, one)
+			}
+			return list
+		}
+		body, err := json.Marshal(draw(4))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		at, err := url.Parse("https://api.test/v1/people" + rapid.SampledFrom(queries).Draw(rt, "query"))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		d, err := draft.Of(draft.Sample{URL: at, Header: http.Header{"Link": {`</v1/people?page=2>; rel=next`}}, Body: body})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		text := d.YAML(draft.Options{})
+		leak := func(string) (string, bool) { rt.Fatalf("it refers to a variable:\n%s", text); return "", false }
+		if _, err := parseConfig(newConfigText("t.yaml", text), "/nonexistent", leak, testPresets()); err != nil {
+			rt.Fatalf("%v\n%s\n%s", err, body, text)
+		}
+	})
 }

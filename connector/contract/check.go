@@ -183,7 +183,7 @@ func (c *Check) failed(rule string, err error) {
 	var anew *connector.AnewError
 	switch {
 	case errors.As(err, &anew):
-		c.add(rule, Note, err.Error(), "what leads to a page was lost meanwhile; a reading would begin its pages anew", "")
+		c.add("page", Fail, err.Error(), "a tie larger than a page could not be drained: its pages would be begun anew again and again", "check `page`: what the first page says of the second must lead to it")
 	case errors.Is(err, errSpent):
 		c.add("answer", Note, err.Error(), "not everything was looked at", "")
 	case errors.As(err, &stop):

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -38,10 +40,11 @@ type Draft struct {
 	bound    kind // of the value of from in the address
 	order    url.Values
 	fixed    url.Values
+	template [2]string // a parameter whose value has the lower bound within it, and that value as a template
 	page     paging
 	total    guess
 	deleted  guess
-	sizeName string
+	sizeName guess
 	size     string
 }
 
@@ -72,7 +75,7 @@ func Of(s Sample) (*Draft, error) {
 	around := envelope(doc, out.records.path)
 	out.parameters(s.URL.Query())
 	out.page = findPaging(around, s)
-	out.size, out.sizeName = takeSize(out.fixed, out.page.params)
+	out.size, out.sizeName = takeSize(out.fixed, out.page.params, around)
 	out.total = findTotal(around, len(rows))
 	return &out, nil
 }
@@ -128,11 +131,15 @@ func word(s, otherwise string) string {
 // parameters sorts those of the address: a lower bound, an order, and what is fixed.
 func (d *Draft) parameters(q url.Values) {
 	d.fixed, d.order = url.Values{}, url.Values{}
-	for name, values := range q {
+	for _, name := range slices.Sorted(keys(q)) {
 		if !nameable(name) {
 			continue
 		}
+		values := q[name]
 		value := values[0]
+		if d.within(name, values) {
+			continue
+		}
 		kind, isTime := classify(value)
 		switch plain := simple(name); {
 		case isTime && kind.format != "" && d.from.value == "" && !strings.Contains(plain, "lt") && !strings.Contains(plain, "until"):
@@ -146,6 +153,25 @@ func (d *Draft) parameters(q url.Values) {
 			d.fixed[name] = values
 		}
 	}
+}
+
+var stamped = regexp.MustCompile(`\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?Z|[+-]\d\d:?\d\d)?)?`)
+
+// within sees an instant inside of a value, as in filter=updated>='2026-01-01', and makes a
+// template of it.
+func (d *Draft) within(name string, values []string) bool {
+	at := stamped.FindAllStringIndex(values[0], -1)
+	if len(at) != 1 || len(values) > 1 || d.from.value != "" || at[0][1]-at[0][0] == len(values[0]) {
+		return false
+	}
+	from, to := at[0][0], at[0][1]
+	kind, ok := classify(values[0][from:to])
+	if !ok {
+		return false
+	}
+	d.bound, d.from = kind, guess{"{from}", ""}
+	d.template = [2]string{name, escaped(values[0][:from]) + "{from}" + escaped(values[0][to:])}
+	return true
 }
 
 // nameable says whether a parameter's name can stand in a config as it is.

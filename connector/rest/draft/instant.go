@@ -22,16 +22,44 @@ type kind struct {
 
 var fraction = regexp.MustCompile(`[.,](\d+)`)
 
-// layouts are those without a name in the config.
-var layouts = []struct {
-	layout string
-	tick   time.Duration
-	zone   bool
-}{
-	{"2006-01-02T15:04:05", time.Second, false}, {"2006-01-02 15:04:05", time.Second, false},
-	{"2006-01-02T15:04:05-0700", time.Second, true}, {"2006-01-02 15:04:05-0700", time.Second, true},
-	{"2006-01-02 15:04:05 -0700", time.Second, true}, {time.RFC1123, time.Second, true}, {"2006-01-02T15:04", time.Minute, false},
-	{"2006-01-02 15:04", time.Minute, false}, {"2006-01-02", 24 * time.Hour, false},
+// written is a day and a time, with what may differ between them and behind them.
+var written = regexp.MustCompile(`^\d{4}-\d\d-\d\d(T| )\d\d:\d\d(:\d\d(?:\.(\d{1,9}))?)?( ?Z| ?[+-]\d\d:?\d\d)?$`)
+
+// layoutOf returns the layout of Go's package time in which a text is written.
+func layoutOf(s string) (kind, bool) {
+	m := written.FindStringSubmatch(s)
+	if m == nil {
+		_, err := time.Parse(time.DateOnly, s)
+		return kind{time.DateOnly, 24 * time.Hour, "a day", false}, err == nil
+	}
+	layout, tick := "2006-01-02"+m[1]+"15:04", time.Minute
+	if m[2] != "" {
+		layout, tick = layout+":05", time.Second
+	}
+	if m[3] != "" {
+		layout += "." + strings.Repeat("0", len(m[3]))
+		tick = max(time.Second/pow10(len(m[3])), time.Microsecond)
+	}
+	switch zone := strings.TrimSpace(m[4]); {
+	case zone == "Z":
+		layout += m[4] // a bound is written in UTC
+	case strings.Contains(zone, ":"):
+		layout += strings.Replace(m[4], zone, "-07:00", 1)
+	case zone != "":
+		layout += strings.Replace(m[4], zone, "-0700", 1)
+	}
+	if _, err := time.Parse(layout, s); err != nil {
+		return kind{}, false
+	}
+	return kind{layout, tick, "written as " + layout, m[4] != ""}, true
+}
+
+func pow10(n int) time.Duration {
+	p := time.Duration(1)
+	for range n {
+		p *= 10
+	}
+	return p
 }
 
 // classify says whether a value is an instant. A number is one if it lies in this age.
@@ -43,14 +71,10 @@ func classify(v any) (kind, bool) {
 		if k, ok := number(v); ok {
 			return k, true
 		}
-		if _, ok := canon.ParseTime([]byte(v)); ok {
+		if _, ok := canon.ParseTime([]byte(v)); ok && strings.Contains(v, "T") {
 			return rfc3339(v), true
 		}
-		for _, l := range layouts {
-			if _, err := time.Parse(l.layout, v); err == nil {
-				return kind{l.layout, l.tick, "written as " + l.layout, l.zone}, true
-			}
-		}
+		return layoutOf(v)
 	}
 	return kind{}, false
 }

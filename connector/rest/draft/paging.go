@@ -58,7 +58,7 @@ func (p *paging) settled() bool {
 }
 
 var (
-	nextNames  = []string{"nextpage", "next", "nexturl", "nextlink", "nexthref", "nextpageurl", "nextpagelink", "nextpath"}
+	nextNames  = []string{"nexturl", "nextlink", "nextpageurl", "nextpage", "next", "nexthref", "nextpagelink", "nextpath"}
 	tokenNames = []string{"nextcursor", "nextpagetoken", "nexttoken", "aftercursor", "endcursor", "after", "cursor", "continuation", "startingafter", "scrollid", "pageinfo"}
 	moreNames  = []string{"hasmore", "hasnext", "hasnextpage", "more", "moreitemsincollection"}
 	lastNames  = []string{"islast", "last", "endofstream", "done", "lastpage"}
@@ -87,7 +87,20 @@ func findPaging(around []scalar, s Sample) paging {
 			p.param = guess{name, "the address has it"}
 		}
 	}
+	for _, v := range around {
+		leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
+		if _, ok := v.value.(json.Number); ok && !p.settled() && nameable(leaf) && slices.Contains(pageNames, simple(leaf)) {
+			p.param = guess{leaf, "TODO: the answer says its number at " + v.path + "; is it asked for by the same name?"}
+		}
+	}
 	return p
+}
+
+var pageNames = []string{"page", "pagenumber"}
+
+// isLink tells an address from a token.
+func isLink(s string) bool {
+	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "?")
 }
 
 // takeNext reads a link to the next page, or its number.
@@ -99,7 +112,10 @@ func (p *paging) takeNext(v scalar, at *url.URL) {
 			p.param = guess{"page", "TODO: the answer says the next page's number and not how to ask for it"}
 		}
 	case string:
-		if u, err := at.Parse(value); err == nil && !p.settled() && value != "" {
+		switch u, err := at.Parse(value); {
+		case !isLink(value):
+			p.takeToken(v, at)
+		case err == nil && !p.settled():
 			p.follow(u, at, guess{v.path, "a link to the next page; null or absent when nothing follows"})
 		}
 	case nil:
@@ -200,17 +216,23 @@ func isSize(plain string) bool {
 
 // takeSize takes the parameter of a page's size out of those that are fixed, or from a
 // link.
-func takeSize(fixed, link url.Values) (size, name string) {
+func takeSize(fixed, link url.Values, around []scalar) (size string, name guess) {
 	for _, q := range []url.Values{fixed, link} {
 		for _, n := range slices.Sorted(keys(q)) {
 			if isSize(simple(n)) && nameable(n) && digits(q.Get(n)) {
-				size, name = q.Get(n), n
+				size = q.Get(n)
 				fixed.Del(n)
-				return size, name
+				return size, guess{n, "as it was asked for; the largest that the API takes is best"}
 			}
 		}
 	}
-	return "", ""
+	for _, v := range around {
+		leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
+		if n, ok := v.value.(json.Number); ok && isSize(simple(leaf)) && nameable(leaf) && digits(n.String()) {
+			return n.String(), guess{leaf, "TODO: the answer says it at " + v.path + "; is it asked for by the same name?"}
+		}
+	}
+	return "", guess{}
 }
 
 func digits(s string) bool {

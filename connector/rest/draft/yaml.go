@@ -82,11 +82,17 @@ func (d *Draft) cursor(w *writer) {
 	w.line(4, "cursor:")
 	w.setting(6, "field", d.instant.value, d.instant.why)
 	from := d.from
-	if from.value == "" || w.used[from.value] {
+	if from.value == "" || w.used[from.value] || w.used[d.template[0]] {
+		d.template = [2]string{}
 		from = guess{"updated_since", "TODO: the parameter of an inclusive lower bound on that field; give it in the address and it is found"}
 	}
 	w.used[from.value] = true
-	w.setting(6, "from", from.value, from.why)
+	if d.template[0] == "" {
+		w.setting(6, "from", from.value, from.why)
+	} else {
+		w.used[d.template[0]] = true
+		w.line(6, "# The lower bound stands in request.params, below.")
+	}
 	w.line(6, "# to: updated_until           # TODO: the parameter of an exclusive upper bound, if the API has one")
 	written, why := d.instant.kind, "TODO: how a bound is written; taken from the stamps that are shown"
 	if d.bound.format != "" && strings.HasPrefix(written.format, "rfc3339") && !strings.HasPrefix(d.bound.format, "rfc3339") {
@@ -116,10 +122,10 @@ func (d *Draft) ordering(w *writer) {
 
 func (d *Draft) paging(w *writer) {
 	w.line(4, "page:")
-	if d.sizeName != "" && !w.used[d.sizeName] {
-		w.used[d.sizeName] = true
-		w.setting(6, "size_param", d.sizeName, "")
-		w.setting(6, "size", d.size, "as it was asked for; the largest that the API takes is best")
+	if name := d.sizeName.value; name != "" && !w.used[name] && d.page.param.value != name {
+		w.used[name] = true
+		w.setting(6, "size_param", name, d.sizeName.why)
+		w.setting(6, "size", d.size, "")
 	} else {
 		w.line(6, "# size_param: per_page        # TODO: the parameter of the size of a page")
 		w.line(6, "# size: 100")
@@ -169,12 +175,18 @@ func (d *Draft) rest(w *writer, o Options) {
 		}
 	}
 	params := w.flow(d.fixed)
-	if o.Param != "" {
+	add := func(name, value string) {
 		params = strings.TrimSuffix(params, "}")
-		if len(d.fixed) > 0 {
+		if params != "{" {
 			params += ", "
 		}
-		params += quoted(o.Param) + `: "${env:` + o.Variable + `}"}`
+		params += quoted(name) + ": " + value + "}"
+	}
+	if d.template[0] != "" {
+		add(d.template[0], literal(d.template[1]))
+	}
+	if o.Param != "" {
+		add(o.Param, `"${env:`+o.Variable+`}"`)
 	}
 	if params != "{}" {
 		w.comment(4, "Sent with every request.")
@@ -247,17 +259,25 @@ var (
 	unplain = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n)$`)
 )
 
-// quoted writes a scalar of any text. JSON's way is YAML's too; a reference is kept from
-// being one.
+// quoted writes a scalar of any text; JSON's way is YAML's too.
 func quoted(s string) string {
 	if plain.MatchString(s) && !unplain.MatchString(s) {
 		return s
 	}
-	// A placeholder of a request, {name}, is kept from being one too.
-	s = strings.NewReplacer("{", "{{", "}", "}}").Replace(strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.ReplaceAll(s, "${", "$${")
-	text, _ := json.Marshal(s) // a text can always be marshalled
-	return string(text)
+	return literal(escaped(s))
+}
+
+// escaped keeps a text from having a placeholder of a request, {name}.
+func escaped(s string) string { return strings.NewReplacer("{", "{{", "}", "}}").Replace(s) }
+
+// literal writes a text that may have placeholders, and keeps it from having a reference
+// to a variable.
+func literal(s string) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)                                                          // people read it
+	_ = e.Encode(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "${", "$${")) // a text can always be encoded
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 func printable(s string) string {
