@@ -140,7 +140,8 @@ func TestTheImage(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(bin, "validate", "-c", path)
-			cmd.Env = append(os.Environ(), "SALESLOFT_TOKEN=t", "EXAMPLE_TOKEN=t")
+			cmd.Env = append(os.Environ(), "SALESLOFT_TOKEN=t", "EXAMPLE_TOKEN=t",
+				"SALESLOFT_SECRET=s", "TRIBUTARY_SEAL_KEY="+strings.Repeat("0123456789abcdef", 4))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("config %d of the README: %v\n%s", i+1, err, out)
 			}

@@ -30,6 +30,7 @@ func registry(t *testing.T) *prometheus.Registry {
 	c.EventAge.Observe(1)
 	c.PollDuration.Observe(1)
 	m.Lane("0")
+	m.OAuth("s").Window.Observe(1)
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }

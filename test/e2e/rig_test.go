@@ -37,7 +37,7 @@ type rig struct {
 type config struct {
 	group, instance        string
 	kafka, offsets, topics string
-	seal                   string // empty: no key
+	seal, log              string // empty: no key, the default
 	sources                []source
 }
 
@@ -93,6 +93,9 @@ func (c config) yaml(listen string) string {
 	var b strings.Builder
 	if c.seal != "" {
 		fmt.Fprintf(&b, "seal: %s\n", c.seal)
+	}
+	if c.log != "" {
+		fmt.Fprintf(&b, "log: %s\n", c.log)
 	}
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
