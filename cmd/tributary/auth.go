@@ -3,96 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/cmd/tributary/vault"
 	"tributary/connector"
 	"tributary/connector/rest"
 	"tributary/connector/rest/oauth"
 	"tributary/offsets"
 	"tributary/sink"
 )
-
-// A vault keeps a source's token in the offsets topic, sealed, for one life of its lane.
-type vault struct {
-	lane   *sink.Lane
-	sealer sealer
-	source string
-	// again reads what is committed now, without fencing anybody.
-	again func(context.Context) (*offsets.Auth, error)
-}
-
-var _ oauth.Store = (*vault)(nil)
-
-// A sealer turns what the offsets topic holds of a token into what a keeper knows, and
-// back.
-type sealer struct {
-	ring          *offsets.Ring
-	topic         string
-	instance, run string
-}
-
-func (s sealer) open(a *offsets.Auth, source string) (*oauth.State, error) {
-	if a == nil {
-		return nil, nil
-	}
-	t, err := s.ring.OpenToken(a.Sealed, s.topic, source)
-	if err != nil {
-		return nil, err
-	}
-	st := &oauth.State{Access: t.Access, Refresh: t.Refresh, Seed: t.Seed, Number: a.Number}
-	st.Life, _ = time.ParseDuration(t.Life) // empty where the server did not say
-	if a.Expiry != connector.Beginning {
-		st.Expiry = a.Expiry.Time()
-	}
-	if i := a.Intent; i != nil {
-		st.Intent = &oauth.Intent{Lasts: i.Lasts, Run: i.Run, Ended: i.Ended}
-	}
-	return st, nil
-}
-
-func (s sealer) seal(st oauth.State, source string) (offsets.Auth, error) {
-	a := offsets.Auth{Expiry: connector.Beginning, Number: st.Number, Instance: s.instance, Run: s.run, Written: connector.InstantOf(time.Now())}
-	t := offsets.Token{Access: st.Access, Refresh: st.Refresh, Seed: st.Seed}
-	if !st.Expiry.IsZero() {
-		a.Expiry, t.Life = connector.InstantOf(st.Expiry), st.Life.String()
-	}
-	if i := st.Intent; i != nil {
-		a.Intent = &offsets.Intent{Lasts: i.Lasts, Instance: s.instance, Run: i.Run, Ended: i.Ended}
-	}
-	var err error
-	a.Sealed, err = s.ring.SealToken(t, s.topic, source)
-	return a, err
-}
-
-// Load returns what is committed.
-func (v *vault) Load(ctx context.Context, anew bool) (*oauth.State, error) {
-	a := v.lane.Auth(v.source)
-	if anew {
-		var err error
-		if a, err = v.again(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return v.sealer.open(a, v.source)
-}
-
-// Commit seals the state and commits it.
-func (v *vault) Commit(st oauth.State) error {
-	a, err := v.sealer.seal(st, v.source)
-	if err != nil {
-		return err
-	}
-	err = v.lane.CommitAuth(v.source, a)
-	if err != nil && v.lane.Spent() {
-		return fmt.Errorf("%w: %w", oauth.ErrGone, err)
-	}
-	return err
-}
 
 // readAuth reads the lane of a source for its token. It fences nobody.
 func readAuth(ctx context.Context, kafka []kgo.Opt, cfg *Config, source string) (*offsets.Auth, error) {
@@ -129,12 +52,12 @@ func (k *keeper) auth(a *rest.Auth) *rest.Auth {
 	return &rest.Auth{OAuth: a.OAuth, Tokens: k.Keeper}
 }
 
-func (e *engine) sealer() sealer {
-	return sealer{ring: e.cfg.Seal, topic: e.cfg.Offsets.Topic, instance: e.cfg.Instance, run: e.run}
+func (e *engine) sealer() vault.Sealer {
+	return vault.Sealer{Ring: e.cfg.Seal, Topic: e.cfg.Offsets.Topic, Instance: e.cfg.Instance, Run: e.run}
 }
 
-func (e *engine) vault(lane *sink.Lane, source string) *vault {
-	return &vault{lane: lane, sealer: e.sealer(), source: source, again: func(ctx context.Context) (*offsets.Auth, error) {
+func (e *engine) vault(lane *sink.Lane, source string) *vault.Vault {
+	return &vault.Vault{Lane: lane, Sealer: e.sealer(), Source: source, Again: func(ctx context.Context) (*offsets.Auth, error) {
 		return readAuth(ctx, e.kafka, e.cfg, source)
 	}}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tributary/cmd/tributary/vault"
 	"tributary/connector"
 	"tributary/connector/rest"
 	"tributary/connector/rest/oauth"
@@ -99,7 +100,7 @@ func (b *borrower) kept(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the access token of source %s: %w", source, err)
 	}
-	st, err := sealer{ring: b.cfg.Seal, topic: b.cfg.Offsets.Topic}.open(kept, source)
+	st, err := vault.Sealer{Ring: b.cfg.Seal, Topic: b.cfg.Offsets.Topic}.Open(kept, source)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the token of source %s cannot be read: %w", source, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/cmd/tributary/vault"
 	"tributary/connector"
 	"tributary/connector/rest/oauth"
 	"tributary/offsets"
@@ -60,7 +61,7 @@ func (e *editor) putToken(ctx context.Context, s SourceConfig, t oauth.State) (n
 		t.Number++
 		// The config's own is passed over from now on, until it is another one.
 		t.Seed = s.OAuth.Digest()
-		record, err := e.sealer().seal(t, s.Name)
+		record, err := e.sealer().Seal(t, s.Name)
 		if err != nil {
 			return err
 		}
@@ -69,8 +70,8 @@ func (e *editor) putToken(ctx context.Context, s SourceConfig, t oauth.State) (n
 	return t.Number, err
 }
 
-func (e *editor) sealer() sealer {
-	return sealer{ring: e.cfg.Seal, topic: e.cfg.Offsets.Topic, instance: e.cfg.Instance, run: "command"}
+func (e *editor) sealer() vault.Sealer {
+	return vault.Sealer{Ring: e.cfg.Seal, Topic: e.cfg.Offsets.Topic, Instance: e.cfg.Instance, Run: "command"}
 }
 
 func newAuthImportCmd(a *app) *cobra.Command {

@@ -105,7 +105,7 @@ func (e *editor) tokenStatuses(ctx context.Context) ([]tokenStatus, error) {
 // judgeToken says in which state a token is, and what to do about it.
 func (e *editor) judgeToken(s SourceConfig, kept *offsets.Auth) (state, advice string) {
 	login := fmt.Sprintf("`tributary auth login %s`, or `tributary auth import %s`", s.Name, s.Name)
-	token, err := e.sealer().open(kept, s.Name)
+	token, err := e.sealer().Open(kept, s.Name)
 	switch view := viewOf(s.Name, kept); {
 	case kept == nil && s.OAuth.Seed == "":
 		return "none", "there is no token: " + login

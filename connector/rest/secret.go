@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
@@ -53,10 +54,27 @@ func forms(s string, least int) []string {
 	}
 	quoted, _ := json.Marshal(s) // a string can always be marshalled
 	query := url.QueryEscape(s)
-	return []string{s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
-		html.EscapeString(s), string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`),
-		base64.StdEncoding.EncodeToString([]byte(s))}
+	out := []string{s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
+		html.EscapeString(s), string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`)}
+	if len(s) < minEncoded {
+		return out
+	}
+	digits := hex.EncodeToString([]byte(s))
+	out = append(out, digits, strings.ToUpper(digits))
+	// Within something longer, base64 of it begins at one of three bits, and its ends are
+	// mixed with what surrounds it: the middle is what can be known.
+	for shift := range 3 {
+		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			text := enc.EncodeToString(append(make([]byte, shift), s...))
+			out = append(out, text[4:len(text)-4])
+		}
+	}
+	return out
 }
+
+// minEncoded is from which length on a secret is looked for in hexadecimal digits and in
+// base64, where the middle of a shorter one says nothing.
+const minEncoded = 12
 
 func hiding(texts []string) scrubber {
 	// The replacer takes the first that fits: the longest.

@@ -180,3 +180,22 @@ func TestAfterACrashTheSourceLivesOnTheAccessTokenForAsLongAsItLasts(t *testing.
 		stop()
 	})
 }
+
+// Periods of grace are short: whatever is left of the access token's life, the old refresh
+// token is sent at once.
+func TestAStartAfterACrashSendsTheOldTokenAtOnce(t *testing.T) {
+	in(t, tokenserver.Config{Life: time.Hour, Grace: 30 * time.Second, Revoke: true}, func(r *rig) {
+		k := r.keeper("one")
+		stop := r.live(k)
+		time.Sleep(10 * time.Minute)
+		stop()
+		r.store.state.Intent = &Intent{Lasts: intentLasts, Run: "one"}
+		k = r.keeper("two")
+		stop = r.live(k)
+		defer stop()
+		time.Sleep(time.Second)
+		if n := r.server.Fired()["refreshed"]; n != 2 {
+			r.t.Errorf("%d refreshes a second after the start", n)
+		}
+	})
+}
