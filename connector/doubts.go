@@ -31,6 +31,9 @@ func (r *Reader) doubts(ctx context.Context) error {
 	if r.set.Probe > 1 {
 		return r.probe(ctx, due)
 	}
+	if r.set.Unordered {
+		return r.lookAll(ctx, due)
+	}
 	return r.look(ctx, due)
 }
 

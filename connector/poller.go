@@ -39,7 +39,7 @@ func (r *Reader) Run(ctx context.Context) error {
 // rests for as long as it reads, for others may use the API.
 func (r *Reader) idle(ctx context.Context, wait time.Duration) error {
 	until := r.env.Now().Add(wait)
-	for r.mem.State.Sweep.Running {
+	for r.mem.State.Sweep.Running && !r.set.Unordered {
 		began := r.env.Now()
 		left := until.Sub(began)
 		if left <= 0 || !r.sweeps(began) {

@@ -192,7 +192,17 @@ func (r *Reader) trailing(ctx context.Context) error {
 		return nil
 	}
 	r.as(Trailing)
-	if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
+	switch {
+	case r.set.Unfiltered && r.seen != r.began:
+		return nil // the head reads everything, but this time it may have missed some
+	case r.set.Unfiltered:
+		to = min(to, r.began.Add(-r.set.Lookback))
+	}
+	if r.set.Unfiltered {
+		if to <= s.Trailing {
+			return nil
+		}
+	} else if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
 		return err
 	}
 	s.Trailing = to

@@ -53,6 +53,14 @@ func drawParams(r *rand.Rand) simParams {
 	if r.IntN(2) == 0 {
 		p.drawSweeps(r)
 	}
+	if r.IntN(4) == 0 {
+		p.order = []string{"id", "newest first"}[r.IntN(2)]
+		p.unfiltered = r.IntN(2) == 0
+		p.upper = p.upper && !p.unfiltered
+		if p.sweeps.Every == 0 {
+			p.stale = 0 // the limit that remains: the pages of a walk come from different moments
+		}
+	}
 	return p
 }
 

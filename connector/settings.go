@@ -77,6 +77,10 @@ type Settings struct {
 	Tick time.Duration
 	// Paged says that the source can page within the same bounds.
 	Paged bool
+	// Unordered says that the source cannot be asked for ascending instants: a reading is
+	// then a walk over all pages of its range. Unfiltered says that it cannot be asked for
+	// a range either, and shows everything at each pull; it is Unordered then.
+	Unordered, Unfiltered bool
 	// Probe is how many ids one query may ask for; 0: the source has no probes.
 	Probe int
 

@@ -35,7 +35,9 @@ type simParams struct {
 	hardDeletes, restores float64
 	sweeps                Sweeps
 	outage                outage
-	ids                   int // that the API takes in one query; 0: any
+	ids                   int    // that the API takes in one query; 0: any
+	order                 string // "": by stamp, ascending; else by id, newest first, or random
+	unfiltered            bool
 }
 
 // outage is what is wrong with the API for a while, from every request's point of view.
@@ -246,14 +248,14 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 	}
 	for _, v := range all {
 		below := s.p.upper && q.To != Forever && v.stamp >= q.To.Floor(s.p.tick)
-		if v.stamp >= q.From.Floor(s.p.tick) && !below {
+		if s.p.unfiltered || v.stamp >= q.From.Floor(s.p.tick) && !below {
 			rows = append(rows, v)
 		}
 	}
 	if !s.p.stableTies {
 		s.rnd.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	}
-	slices.SortStableFunc(rows, func(a, b simVersion) int { return int(a.stamp - b.stamp) })
+	slices.SortStableFunc(rows, s.compare)
 	size := min(s.p.size, s.p.cut)
 	from := min((q.Page-1)*size, len(rows))
 	to := min(from+size, len(rows))
@@ -265,6 +267,21 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 		page.Total = len(rows)
 	}
 	return page, nil
+}
+
+// compare sorts as the API does.
+func (s *sim) compare(a, b simVersion) int {
+	switch s.p.order {
+	case "id":
+		x, _ := strconv.Atoi(a.id)
+		y, _ := strconv.Atoi(b.id)
+		return x - y
+	case "newest first":
+		return int(b.stamp - a.stamp)
+	case "random":
+		return 0
+	}
+	return int(a.stamp - b.stamp)
 }
 
 func (s *sim) record(v simVersion) Record {

@@ -42,7 +42,12 @@ func (r *Reader) sweep(ctx context.Context, pages int, until time.Time) error {
 		}
 		return !r.env.Now().Before(until)
 	}
-	err := r.sweepOn(ctx, over)
+	var err error
+	if r.set.Unordered {
+		err = r.sweepUnordered(ctx)
+	} else {
+		err = r.sweepOn(ctx, over)
+	}
 	var again *RetryError
 	switch {
 	case errors.As(err, &again):

@@ -13,8 +13,10 @@ type walk struct {
 	next    int // of stretch: those before it are judged
 	// to is up to where the stretch has every entry; Forever: it is the last.
 	to Instant
-	// shown are the places of the entries that pages have shown since the last window.
+	// shown are the places of the entries that pages have shown since the last window, or
+	// seen those that the walks over a source without an order have.
 	shown map[uint32]bool
+	seen  []byte
 	// elsewhere are records that the sweep showed and that have no version to publish: bad
 	// ones, and those too young. They are no less there.
 	elsewhere map[string]bool
@@ -35,7 +37,7 @@ func newWalk() *walk {
 
 // show notes what a page of the sweep shows; w may be nil.
 func (w *walk) show(r *Reader, rows []Record) {
-	if w == nil || r.priority != Sweeping {
+	if w == nil || r.priority != Sweeping || r.set.Unordered {
 		return
 	}
 	for i := range rows {
@@ -43,6 +45,10 @@ func (w *walk) show(r *Reader, rows []Record) {
 			w.shown[uint32(place)] = true
 		}
 	}
+}
+
+func (w *walk) wasShown(place uint32) bool {
+	return w.shown[place] || int(place) < len(w.seen) && w.seen[place] != 0
 }
 
 // alive notes a record that a page of the sweep shows and that is not diffed.
@@ -63,7 +69,7 @@ func (w *walk) absent(l *Ledger, from, to Instant, f func(id string, at Instant)
 	for {
 		for ; w.next < len(w.stretch) && w.stretch[w.next].at < to; w.next++ {
 			s := w.stretch[w.next]
-			if s.at < from || w.shown[s.place] {
+			if s.at < from || w.wasShown(s.place) {
 				continue
 			}
 			id, e, ok := l.At(int(s.place))

@@ -1,0 +1,327 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// An API that cannot sort by the instant ascending, or that can only be paged by token,
+// is read by walks: page 1, 2, 3 … of the whole range to its end. Its pages are diffed and
+// committed as they come; what one needs to know at the end is whether a record slipped
+// between two pages, because others moved meanwhile. A walk of one page cannot miss one.
+// Where the API counts, one walk shows as many ids as it counts. Else a second one is
+// needed that shows nothing new, and neither shows a row twice, but for what moved.
+//
+// Only records older than the first answer count: what is written meanwhile is met by the
+// next pull, which begins before that answer. So a source that is written to comes to
+// rest all the same, and a backfill of a million rows takes two walks, not one for each
+// quiet hour that there never is.
+
+// mostWalks is how many walks one reading takes at most, unless all of them together have
+// no more than shortPages. A walk of more than longWalk pages is a long one.
+const mostWalks, shortPages, longWalk = 3, 100, 20
+
+// A circuit is one reading by walks.
+type circuit struct {
+	q        Query
+	from, to Instant // of the records that are meant
+	// horizon is the Date of the first answer, less settle: only older records count.
+	horizon Instant
+	marks   []byte          // by place in the ledger, see the bits below
+	strange map[string]byte // those of records without an entry
+	late    int             // records that were written meanwhile
+	pages   int
+	best    Cursor // the newest record within the horizon
+}
+
+// What a circuit knows of a record.
+const (
+	inThis = 1 << iota // shown by this walk
+	ever               // shown by any of them
+	twice              // by two of them
+	asLate             // counted as late
+)
+
+// A round is one walk of a circuit.
+type round struct {
+	rows, ids, fresh int // of older records; fresh are those that no walk showed before
+	all, bad         int // ids of any age, and rows that cannot be published
+	shown            int // rows of any kind
+	pages            int
+	first, last      int  // what the source counts at the beginning and at the end
+	stated           bool // that nothing follows
+	changed          bool // a row was news
+}
+
+// readUnordered reads [from, to) by walks. It returns whether nothing can have slipped.
+func (r *Reader) readUnordered(ctx context.Context, from, to Instant, head bool) (whole bool, err error) {
+	enough := strict
+	if head {
+		enough = calm
+		if r.set.Unfiltered && r.seen != Beginning {
+			enough = once
+		}
+	}
+	c, whole, err := r.goRound(ctx, from, to, enough)
+	if err != nil {
+		return false, err
+	}
+	if head && whole {
+		r.advance(c.best)
+	}
+	return whole, r.stage(ctx)
+}
+
+// enough says when a reading by walks needs no second one.
+type enough int
+
+const (
+	strict enough = iota
+	// calm: when the first shows nothing new. What may have slipped all the same is newer
+	// than the cursor then, which the next pull asks from, or else the trailing pass's.
+	calm
+	// once: always. The source shows everything at each pull, and the next is the second.
+	once
+)
+
+// goRound walks until it is known that all was shown, but not for ever.
+func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*circuit, bool, error) {
+	c := &circuit{from: from.Floor(r.set.Tick), to: to, horizon: Beginning, best: Cursor{Instant: Beginning}, strange: map[string]byte{}}
+	c.q = Query{From: c.from, To: r.ceil(to), Count: true}
+	if r.set.Unfiltered {
+		c.q.From, c.q.To = Beginning, Forever
+	}
+	var before round
+	for walks := 1; ; walks++ {
+		now, err := r.walkAll(ctx, c)
+		if err != nil {
+			return c, false, err
+		}
+		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, walks) {
+			return c, true, nil
+		}
+		if c.pages += now.pages; walks >= mostWalks && c.pages+now.pages > shortPages {
+			r.env.Log.Info("records move while they are read, and one may have slipped: what was shown is published, and it is read again", "walks", walks, "pages", c.pages, "records", now.all)
+			return c, false, nil
+		}
+		before = now
+	}
+}
+
+// whole says whether no record can have slipped between two pages.
+func (c *circuit) whole(before, now round, walks int) bool {
+	switch {
+	case now.pages == 1 && (now.stated || now.shown == 0):
+		return true // a page is one moment
+	case now.first >= 0 && now.first == now.last && now.first == now.all+now.bad:
+		return true
+	case walks == 1:
+		return false
+	}
+	moved := 0
+	if now.pages > longWalk {
+		// What was written has moved to the front and pushed others onto the next page. A
+		// short walk can wait for a moment without that; a long one never meets one.
+		moved = c.late
+	}
+	if now.fresh == 0 && now.rows-now.ids <= moved && before.rows-before.ids <= moved {
+		return true
+	}
+	// In an order that changes with each request a walk shows some twice and others not at
+	// all: then all walks together must have shown each twice.
+	union, shownTwice := c.union()
+	return now.rows == before.rows && union == now.rows && shownTwice == union
+}
+
+func (c *circuit) union() (shown, shownTwice int) {
+	count := func(m byte) {
+		if m&ever != 0 {
+			shown++
+		}
+		if m&twice != 0 {
+			shownTwice++
+		}
+	}
+	for _, m := range c.marks {
+		count(m)
+	}
+	for _, m := range c.strange {
+		count(m)
+	}
+	return shown, shownTwice
+}
+
+// walkAll reads page 1, 2, 3 … until the source says that nothing follows, or shows none.
+func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error) {
+	c.begin()
+	now.first, now.last = -1, -1
+	for number := 1; ; number++ {
+		q := c.q
+		q.Page = number
+		p, err := r.fetch(ctx, q)
+		if err != nil {
+			return now, err
+		}
+		if r.began == Beginning {
+			r.began = p.Date
+		}
+		if c.horizon == Beginning {
+			c.horizon = r.horizon(p.Date)
+		}
+		rows, _, err := r.admit(&p, q)
+		if err != nil {
+			return now, err
+		}
+		end := p.Last || len(p.Records) == 0 || !r.set.Paged
+		if !end {
+			q.Page++
+			r.ahead(ctx, q)
+		}
+		r.take(rows, p.Date)
+		now.changed = now.changed || !r.batch.empty()
+		now.shown += len(p.Records)
+		c.note(r.mem.Ledger, rows, &now)
+		now.bad += len(p.Records) - len(rows)
+		now.pages = number
+		if number == 1 {
+			now.first = p.Total
+		}
+		now.last, now.stated = p.Total, p.Last || !r.set.Paged
+		if err := r.stage(ctx); err != nil {
+			return now, err
+		}
+		if now.shown > 4*(now.all+now.bad)+endlessRows {
+			return now, &StopError{
+				What:   fmt.Sprintf("%d rows were shown by %d pages and only %d ids: the API ignores the number of the page", now.shown, number, now.all),
+				Remedy: "check `page` against the API's documentation, or leave it out if the API cannot page",
+			}
+		}
+		if end {
+			return now, nil
+		}
+	}
+}
+
+// begin forgets what the last walk showed, but not that it did.
+func (c *circuit) begin() {
+	for i := range c.marks {
+		c.marks[i] &^= inThis
+	}
+	for id, m := range c.strange {
+		c.strange[id] = m &^ inThis
+	}
+}
+
+// note counts the rows of a page, after they were diffed.
+func (c *circuit) note(l *Ledger, rows []Record, now *round) {
+	for i := range rows {
+		rec := &rows[i]
+		place, _, known := l.Index(rec.ID)
+		if known && place >= len(c.marks) {
+			c.marks = append(c.marks, make([]byte, max(l.Slots(), place+1)-len(c.marks))...)
+		}
+		m := c.strange[rec.ID]
+		if known {
+			m |= c.marks[place]
+		}
+		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant {
+			c.best = Cursor{Text: rec.Stamp, Instant: rec.Instant}
+		}
+		if m&inThis == 0 {
+			now.all++
+		}
+		switch {
+		case rec.Instant >= c.horizon:
+			if m&asLate == 0 {
+				c.late++
+			}
+			m |= asLate
+		case rec.Instant < c.from || rec.Instant >= c.to:
+			// A generous bound, or none: not what was asked for.
+		default:
+			now.rows++
+			if m&inThis == 0 {
+				now.ids++
+				if m&ever != 0 {
+					m |= twice
+				} else {
+					now.fresh++
+				}
+			}
+			m |= ever
+		}
+		m |= inThis
+		if known {
+			c.marks[place] = m
+			delete(c.strange, rec.ID)
+		} else {
+			c.strange[rec.ID] = m
+		}
+	}
+}
+
+// sweepUnordered is a sweep by walks, in one go: one window from its beginning to its end.
+// A crash begins it anew.
+func (r *Reader) sweepUnordered(ctx context.Context) error {
+	s := &r.mem.State.Sweep
+	c, whole, err := r.goRound(ctx, s.Position, Forever, strict)
+	if err != nil {
+		return err
+	}
+	if !whole {
+		return &RetryError{Reason: RetryServer, Err: errors.New("records move while the whole collection is read")}
+	}
+	r.walk.seen = c.marks
+	guard, err := r.judgeWindow(ctx, s.Position, c.horizon)
+	switch {
+	case err != nil:
+		return err
+	case guard != "" && !s.Approved:
+		return r.stopSweep(ctx, guard)
+	}
+	return r.endSweep(ctx)
+}
+
+// settleShown ends the doubts that a reading of everything did not settle, if it began when
+// they were a lookback old: nothing contradicts any more.
+func (r *Reader) settleShown(due []string) {
+	if r.seen != r.began || r.seen == Beginning {
+		return // the last one may have missed some
+	}
+	for _, id := range due {
+		if d, ok := r.mem.Doubts[id]; ok && !d.Absent && r.began >= d.Since.Add(r.set.Lookback) {
+			r.settled(id)
+		}
+	}
+}
+
+// lookAll reads once what all of the doubts are about, where each walk is dear.
+func (r *Reader) lookAll(ctx context.Context, due []string) error {
+	if r.set.Unfiltered {
+		r.settleShown(due)
+		return r.stage(ctx)
+	}
+	from, to := Forever, Beginning
+	var about []string
+	for _, id := range due {
+		if d := r.mem.Doubts[id]; !d.Absent {
+			about = append(about, id)
+			from, to = min(from, d.At.Floor(r.set.Tick)), max(to, d.At.Floor(r.set.Tick).Add(r.tick()))
+		}
+	}
+	if len(about) == 0 {
+		return nil
+	}
+	began := r.date
+	whole, err := r.readUnordered(ctx, from, to, false)
+	if err != nil || !whole {
+		return err
+	}
+	for _, id := range about {
+		if d, ok := r.mem.Doubts[id]; ok && began >= d.Since.Add(r.set.Lookback) && r.date >= d.Since.Add(r.set.Lookback) {
+			r.settled(id)
+		}
+	}
+	return r.stage(ctx)
+}
