@@ -209,7 +209,7 @@ func TestWhatInitDraftsIsValidForAnyAnswer(t *testing.T) {
 		"meta", "a.b", "x y", "", "${env:X}", "{from}", "deleted_at", "null", "true", "~", "#", "- a", "ключ", "page[number]", "a\tb", `"`}
 	values := []any{nil, true, false, 1, 0, 2, 99, 1767000000, 1767000000123, -1, 1.5, "", "x", "abc", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123456+02:00", "2026-01-01 00:00:00.1234567 +0200", "2026-01-01T00:00",
 		"https://api.test/v1/people?page=2&per_page=10", "https://other.test/x?cursor=abcdefgh", "?offset=10&limit=10", "/v1/people?after=x&${env:Y}=1", "${env:X}", "{from}", "1767000000", "Thu, 01 Jan 2026 00:00:00 GMT"}
-	queries := []string{"", "?page=1", "?per_page=10&since=2026-01-01T00:00:00Z", "?q=a%3E2026-01-01%7B%24&sort=x&sort=y", "?next=1&limit=0&after=1767000000", "?filter=%27", "?updated_since=x&updated_since=y"}
+	queries := []string{"", "?page=1", "?per_page=10&since=2026-01-01T00:00:00Z", "?q=a%3E2026-01-01%7B%24&sort=x&sort=y", "?next=1&limit=0&after=1767000000", "?filter=%27", "?x=%24%7Benv%3AX%7D&y=%24%7Benv%3AX%7D2026-01-01", "?updated_since=x&updated_since=y"}
 	rapid.Check(t, func(rt *rapid.T) {
 		var draw func(depth int) any
 		draw = func(depth int) any {
