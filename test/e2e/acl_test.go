@@ -92,6 +92,7 @@ func TestLoginAndRights(t *testing.T) {
 			r.right("people", "accounts")
 		})
 	}
+	t.Run("a dead letter queue that may not be written holds up who needs it", func(t *testing.T) { mayNotWriteLetters(t, b) })
 	t.Run("rights taken away while it runs are waited for", func(t *testing.T) {
 		t.Parallel()
 		r := guarded(t, b)

@@ -47,19 +47,26 @@ func plain(id int, age time.Duration, more string) plainRecord {
 // one's body is its place among them.
 func badRig(t *testing.T, bad string) *rig {
 	t.Helper()
+	r, _ := badRigWithAPI(t, bad)
+	return r
+}
+
+func badRigWithAPI(t *testing.T, bad string) (*rig, plainAPI) {
+	t.Helper()
 	r := newRig(t, hostile.Config{Collections: []string{"people", "accounts"}})
 	at := time.Now().Add(-2 * time.Minute)
-	srv := httptest.NewServer(plainAPI{
+	api := plainAPI{
 		"people": {
 			plain(1, 4*time.Minute, ""), plain(2, 3*time.Minute, ""),
 			{at, strings.ReplaceAll(bad, "AT", stamp(at))}, plain(4, time.Minute, ""),
 		},
 		"accounts": {plain(1, 4*time.Minute, ""), plain(2, 3*time.Minute, "")},
-	})
+	}
+	srv := httptest.NewServer(api)
 	t.Cleanup(srv.Close)
 	r.config.sources[0].url = srv.URL + "/v2"
 	r.createTopic(r.topic("people"), 1, map[string]string{"cleanup.policy": "compact", "max.message.bytes": "8000"})
-	return r
+	return r, api
 }
 
 func (r *rig) keys(topic string) (keys []string) {

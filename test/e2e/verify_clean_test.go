@@ -32,10 +32,11 @@ type verifiedCollection struct {
 	Unjudged   int    `json:"batches_unjudged"`
 	Error      string `json:"error"`
 	Against    *struct {
-		Shown   int  `json:"shown"`
-		Equal   int  `json:"equal"`
-		Changed int  `json:"changed_meanwhile"`
-		Whole   bool `json:"whole"`
+		Shown       int  `json:"shown"`
+		Equal       int  `json:"equal"`
+		Changed     int  `json:"changed_meanwhile"`
+		NotCompared int  `json:"not_compared"`
+		Whole       bool `json:"whole"`
 	} `json:"against_source"`
 }
 
