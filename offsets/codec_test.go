@@ -47,6 +47,8 @@ func TestTheFormatIsWhatDocSays(t *testing.T) {
 			`{"v":1,"instance":"h","run":"9f","at":"1970-01-01T00:00:00.000000Z","visit":false,"released":false}`},
 		{"doubt", string(encodeDoubt(connector.Doubt{Since: 1, At: 2, Absent: true})),
 			`{"v":1,"since":"1970-01-01T00:00:00.000001Z","at":"1970-01-01T00:00:00.000002Z","absent":true,"twice":false}`},
+		{"receipt", string(encodeReceipt(connector.Receipt{Instant: connector.Beginning, Print: 2, Hash: connector.Hash{0xab, 15: 1}})),
+			`{"v":1,"instant":"beginning","print":2,"hash":"ab000000000000000000000000000001"}`},
 		{"state", string(encodeState(sample)), `{"v":1,"cursor":"2026-01-02T03:04:05.678901-05:00","cursor_at":"2026-01-02T08:04:05.678901Z",` +
 			`"trailing":"2026-01-02T07:59:05.678901Z","lookback":"5m0s","floor":"beginning","prints":[{"number":1,"hash_version":1,"exclude":["updated_at"],` +
 			`"id":"id","instant":"updated_at","deletions":"deleted_at"}],"topic":"salesloft.people","topic_id":"ab010000000000000000000000000000","partitions":3,` +
@@ -99,6 +101,8 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"a state with a second document":    {`["v1","state","s","c"]`, string(encodeState(sample)) + "{}", "not a JSON object"},
 		"a claim that was deleted":          {`["v1","claim"]`, "\x00", "claim record of the lane was deleted"},
 		"a doubt that is something else":    {`["v1","doubt","s","c","1"]`, "[]", "not a JSON object"},
+		"a receipt that is something else":  {`["v1","receipt","s","c","id:1"]`, "[]", "not a JSON object"},
+		"a receipt with half a hash":        {`["v1","receipt","s","c","id:1"]`, `{"v":1,"instant":"beginning","hash":"ab"}`, "32 hexadecimal"},
 		"a topic id that is too long":       {`["v1","state","s","c"]`, strings.Replace(string(encodeState(sample)), `"topic_id":"ab`, `"topic_id":"abab`, 1), "32 hexadecimal"},
 		"a lookback that is not a duration": {`["v1","state","s","c"]`, strings.Replace(string(encodeState(sample)), `"5m0s"`, `"long"`, 1), "lookback"},
 	} {
@@ -147,6 +151,14 @@ func batches(r *rand.Rand, n int) ([]*connector.Batch, *connector.Memory) {
 			c.Drop = c.Had && r.IntN(2) == 0
 			b.Doubts = append(b.Doubts, c)
 			m.Apply(&connector.Batch{Doubts: []connector.DoubtChange{c}})
+		}
+		for range r.IntN(3) {
+			key := "id:" + ids[r.IntN(len(ids))]
+			c := connector.ReceiptChange{Key: key, New: connector.Receipt{Instant: connector.Instant(r.Int32()), Print: uint16(r.IntN(3)), Hash: connector.Hash{byte(r.IntN(256))}}}
+			c.Old, c.Had = m.Receipts[key]
+			c.Drop = c.Had && r.IntN(2) == 0
+			b.Receipts = append(b.Receipts, c)
+			m.Apply(&connector.Batch{Receipts: []connector.ReceiptChange{c}})
 		}
 		m.State = b.State
 		all = append(all, b)
@@ -197,6 +209,9 @@ func same(a, b *connector.Memory) error {
 	if a.Ledger.Len() != b.Ledger.Len() || len(a.Ledger.Marks()) != len(b.Ledger.Marks()) || fmt.Sprint(a.Doubts) != fmt.Sprint(b.Doubts) {
 		return fmt.Errorf("%d entries, marks %v, doubts %v; want %d, %v, %v", a.Ledger.Len(), a.Ledger.Marks(), a.Doubts, b.Ledger.Len(), b.Ledger.Marks(), b.Doubts)
 	}
+	if fmt.Sprint(a.Receipts) != fmt.Sprint(b.Receipts) {
+		return fmt.Errorf("receipts %v, want %v", a.Receipts, b.Receipts)
+	}
 	for id, e := range b.Ledger.All() {
 		if got, ok := a.Ledger.Get(id); !ok || got != e {
 			return fmt.Errorf("entry of %q is %+v, want %+v", id, got, e)
@@ -230,6 +245,9 @@ func TestTheSumShowsEveryChangeOfTheLedger(t *testing.T) {
 		},
 		"an entry added": func(r []*kgo.Record) []*kgo.Record {
 			return append(r, &kgo.Record{Key: key(kindEntry, "salesloft", "people", "new"), Value: appendEntry(nil, connector.Entry{})})
+		},
+		"a receipt added": func(r []*kgo.Record) []*kgo.Record {
+			return append(r, &kgo.Record{Key: key(kindReceipt, "salesloft", "people", "id:new"), Value: encodeReceipt(connector.Receipt{})})
 		},
 		"a doubt added": func(r []*kgo.Record) []*kgo.Record {
 			return append(r, &kgo.Record{Key: key(kindDoubt, "salesloft", "people", "new"), Value: encodeDoubt(connector.Doubt{})})
@@ -266,6 +284,7 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`["v1","state","s","c"]`), encodeState(sample))
 	f.Add([]byte(`["v1","claim"]`), encodeClaim(Claim{}))
 	f.Add([]byte(`["v1","doubt","s","c","x"]`), encodeDoubt(connector.Doubt{}))
+	f.Add([]byte(`["v1","receipt","s","c","id:x"]`), encodeReceipt(connector.Receipt{}))
 	f.Fuzz(func(t *testing.T, k, v []byte) {
 		table := NewTable()
 		if table.Apply(key(kindEntry, "s", "c", "1"), appendEntry(nil, connector.Entry{})) != nil {

@@ -21,6 +21,9 @@ func TestDecodeSaysWhatARecordIsAbout(t *testing.T) {
 		"a doubt": {key(kindDoubt, name.Source, name.Collection, "17"), encodeDoubt(connector.Doubt{}), func(s Said) bool {
 			return s.IsDoubt && s.ID == "17" && !s.IsEntry
 		}},
+		"a receipt": {key(kindReceipt, name.Source, name.Collection, "id:17"), encodeReceipt(connector.Receipt{}), func(s Said) bool {
+			return s.IsReceipt && s.ID == "id:17" && !s.IsEntry
+		}},
 		"a state":       {key(kindState, name.Source, name.Collection), encodeState(state), func(s Said) bool { return s.IsState && s.State.Seq == 9 && s.State.Partitions == 3 }},
 		"no state more": {key(kindState, name.Source, name.Collection), nil, func(s Said) bool { return s.IsState && s.State == nil && s.Forgotten }},
 		"a claim":       {key(kindClaim), encodeClaim(Claim{}), func(s Said) bool { return s.Name == Name{} && !s.IsState && !s.IsEntry }},

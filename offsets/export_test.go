@@ -26,6 +26,7 @@ func exported(name Name, n int) *Collection {
 	c.Memory.Ledger.Put("dead", connector.Entry{Instant: 5, Mark: true})
 	c.Memory.Ledger.Put("again", connector.Entry{Instant: connector.Beginning})
 	c.Memory.Doubts["1"] = connector.Doubt{Since: 9, At: 3, Absent: true}
+	c.Memory.Receipts["id:b"] = connector.Receipt{Instant: 7, Print: 3, Hash: connector.Hash{9}}
 	c.Adopt()
 	return c
 }
@@ -55,6 +56,9 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 		}
 		if len(c.Memory.Doubts) != 1 || c.Memory.Doubts["1"] != want.Memory.Doubts["1"] {
 			t.Errorf("doubts %+v", c.Memory.Doubts)
+		}
+		if len(c.Memory.Receipts) != 1 || c.Memory.Receipts["id:b"] != want.Memory.Receipts["id:b"] {
+			t.Errorf("receipts %+v", c.Memory.Receipts)
 		}
 	}
 	if lines := strings.Count(out.String(), "\n"); lines < 10 {

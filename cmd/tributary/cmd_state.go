@@ -97,12 +97,14 @@ type collectionView struct {
 	Live       int    `json:"live"`
 	Marks      int    `json:"marks"`
 	Doubts     int    `json:"doubts"`
-	Seq        uint64 `json:"seq"`
-	Sum        string `json:"sum"`
-	Topic      string `json:"topic"`
-	TopicID    string `json:"topic_id"`
-	Partitions int32  `json:"partitions"`
-	Instance   string `json:"instance"`
+	// Unpublished records are in the dead letter queue, and were not mended since.
+	Unpublished int    `json:"unpublished"`
+	Seq         uint64 `json:"seq"`
+	Sum         string `json:"sum"`
+	Topic       string `json:"topic"`
+	TopicID     string `json:"topic_id"`
+	Partitions  int32  `json:"partitions"`
+	Instance    string `json:"instance"`
 	// Sweep is there when the collection is swept, or was.
 	Sweep *sweepView `json:"sweep,omitempty"`
 	// Problem is empty when the ledger adds up to the sum.
@@ -162,7 +164,7 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 		row := collectionView{
 			Source: name.Source, Collection: name.Collection, Lane: lane,
 			Cursor: s.Cursor.Text, CursorAt: s.Cursor.Instant.String(), Trailing: s.Trailing.String(), Lookback: s.Lookback.String(),
-			Live: c.Memory.Ledger.Len(), Marks: len(c.Memory.Ledger.Marks()), Doubts: len(c.Memory.Doubts),
+			Live: c.Memory.Ledger.Len(), Marks: len(c.Memory.Ledger.Marks()), Doubts: len(c.Memory.Doubts), Unpublished: len(c.Memory.Receipts),
 			Seq: s.Seq, Sum: c.Sum.String(), Topic: c.Topic, TopicID: hex.EncodeToString(c.ID[:]), Partitions: c.Partitions, Instance: c.Instance,
 		}
 		row.Sweep = sweepOf(c.Memory)
@@ -201,6 +203,9 @@ func (v *stateView) print(a *app) error {
 		if c.Sweep != nil && c.Sweep.Guard != "" {
 			fmt.Fprintf(a.stdout, "GUARD: %s.%s: the last sweep was not believed and nothing was deleted: %s; if the records are gone in truth: tributary sweep %s.%s --approve\n",
 				c.Source, c.Collection, c.Sweep.Guard, c.Source, c.Collection)
+		}
+		if c.Unpublished > 0 {
+			fmt.Fprintf(a.stdout, "%s.%s: %d records could not be published and are in the dead letter queue\n", c.Source, c.Collection, c.Unpublished)
 		}
 		if c.Problem != "" {
 			fmt.Fprintf(a.stdout, "PROBLEM: %s.%s: %s\n", c.Source, c.Collection, c.Problem)

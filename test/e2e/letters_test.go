@@ -40,6 +40,9 @@ func TestADeadLetterIsWhatToolsOfKafkaConnectExpect(t *testing.T) {
 					p.metric("tributary_records_skipped_total", "collection", "people", "reason", "bad_record") >= 1
 			})
 			p.stop()
+			if out := r.ok("state", "show"); lineWith(out, "crm.people: 1 records could not be published") == "" {
+				t.Errorf("state show says %s", out)
+			}
 			for _, cursor := range []string{"beginning", "2020-01-01T00:00:00Z"} { // it is read again, and again
 				r.ok("state", "set", "crm.people", "--cursor", cursor)
 				r.seed()
