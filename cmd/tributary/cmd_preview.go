@@ -30,7 +30,8 @@ of that name.
 
 With --request it prints the request and its answer instead, with headers, sizes and where
 the time went; -o json gives that as HAR 1.2, which browsers and proxies open. Credentials
-are masked, and so is what is named like one. The records' own data is shown.`,
+are masked, and so is what is named like one. The records are shown as the API sent them,
+with what value.drop and value.mask keep out of topics.`,
 		Example: `  tributary preview people
   tributary preview people --from 2026-01-01T00:00:00Z -n 5
   tributary preview salesloft.people -o json | jq .value.email_address

@@ -69,6 +69,32 @@ func (c *Check) bounds(ctx context.Context) {
 		"records that share an instant with the last one of a page would be lost", "`cursor.from` must be an inclusive bound (gte); for an exclusive one set `cursor.operator: gt`")
 }
 
+// walked asks a source without an order from an instant that it has shown.
+func (c *Check) walked(ctx context.Context) {
+	at := middle(c.first.Records, c.tick)
+	from := at.Floor(c.tick)
+	page, ok := c.ask(ctx, "bound", connector.Query{From: from, To: connector.Forever, Page: 1})
+	if !ok {
+		return
+	}
+	oldest, shown := connector.Forever, false
+	for _, r := range page.Records {
+		if r.Bad == "" {
+			oldest, shown = min(oldest, r.Instant), shown || r.Instant == at
+		}
+	}
+	switch {
+	case oldest < from:
+		c.coarse(from, oldest)
+	case !shown && page.Last:
+		c.add("bound", Warn, fmt.Sprintf("asked from %s, of which it has shown a record, it does not show it: the bound seems to be exclusive", from),
+			"records that share an instant with the newest would be lost, unless this one was just changed", "`cursor.from` must be an inclusive bound (gte); for an exclusive one set `cursor.operator: gt`")
+	default:
+		c.add("bound", OK, fmt.Sprintf("asked from %s it shows nothing older", from), "", "")
+	}
+	c.upper(ctx, at)
+}
+
 // lower asks from an instant of which there is a record. Ok says that it was shown, sure
 // that asking again from another one would tell no more.
 func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool) {

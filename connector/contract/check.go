@@ -103,10 +103,20 @@ func (c *Check) Begin(ctx context.Context) bool {
 	if !c.records(page) {
 		return false
 	}
-	if c.filter(ctx) {
+	set := &c.o.Settings
+	if set.Unfiltered {
+		c.add("bound", Note, "the API is not asked from an instant on", "every pull reads the whole collection, and the ledger says what is new: its cost grows with the collection", "if it has a filter on the instant of the last change, set `cursor.from`")
+	}
+	if set.Unfiltered || c.filter(ctx) {
 		c.again(ctx)
 		c.pages(ctx) // at once: the way to a second page may lead through the first
-		c.bounds(ctx)
+		switch {
+		case set.Unfiltered:
+		case set.Unordered:
+			c.walked(ctx)
+		default:
+			c.bounds(ctx)
+		}
 		c.probe(ctx)
 		c.begin(ctx)
 	}

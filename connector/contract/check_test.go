@@ -194,7 +194,8 @@ func TestEachRuleFindsWhatItIsFor(t *testing.T) {
 		{name: "nothing at all", shelf: fill(0), rule: "records", level: Note, says: "shows no record"},
 		{name: "no upper bound", with: func(o *Options) { o.Upper = false }, rule: "upper", level: Note, says: "cursor.to"},
 		{name: "no way to page", with: func(o *Options) { o.Settings.Paged = false }, rule: "page", level: Note, says: "under `page`"},
-		{name: "no deletions", rule: "deletions", level: Note, says: "until a sweep finds it"},
+		{name: "no deletions", rule: "deletions", level: Note, says: "deletions: {sweep"},
+		{name: "no deletions, and a sweep", with: func(o *Options) { o.Settings.Sweeps.Every = 24 * time.Hour }, rule: "deletions", level: OK, says: "every 24h"},
 		{name: "a field of deletions that is not configured", spoil: valued(`{"archivedAt":"2024-01-01"}`), rule: "deletions", level: Note, says: "deletions: {field: archivedAt}"},
 		{name: "a field of deletions that is not there", with: func(o *Options) { o.Deleted = "gone" }, rule: "deletions", level: Warn, says: "deletions.field"},
 		{name: "deletions that are listed", with: func(o *Options) { o.Deleted = "gone" }, spoil: valued(`{"gone":true}`), rule: "deletions", level: OK, says: "are listed"},
@@ -291,6 +292,46 @@ func TestAnAccidentIsAskedAgainAndMoreOfThemIsReported(t *testing.T) {
 }
 
 // TestASourceThatKeepsTheContractIsNeverBlamed draws friendly sources.
+func TestASourceWithoutAnOrder(t *testing.T) {
+	t.Parallel()
+	unordered := func(o *Options) { o.Settings.Unordered = true }
+	for _, c := range []struct {
+		name  string
+		with  func(*Options)
+		spoil func(q connector.Query, p *connector.Page) error
+		rule  string
+		level Level
+	}{
+		{"is fine", unordered, nil, "bound", OK},
+		{"is fine without a filter", func(o *Options) { o.Settings.Unordered, o.Settings.Unfiltered = true, true }, nil, "bound", Note},
+		{"that cannot page", func(o *Options) { o.Settings.Unordered, o.Settings.Paged = true, false }, nil, "page", Fail},
+		{"with a bound that is cut", unordered, func(q connector.Query, p *connector.Page) error {
+			if q.From != connector.Beginning && q.From < now && q.Page == 1 {
+				p.Records = append(p.Records, record("below", q.From.Floor(time.Minute)))
+			}
+			return nil
+		}, "tick", Fail},
+		{"that finds late records", unordered, nil, "late", OK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, o := fill(45), options()
+			slices.Reverse(s.rows)
+			s.spoil = c.spoil
+			c.with(&o)
+			by := look(t, s, o, nil)
+			if got := by[c.rule]; got.Level != c.level {
+				t.Errorf("want %s, got %+v\nof %+v", c.level, got, by)
+			}
+			for rule, f := range by {
+				if c.level == OK && (f.Level == Fail || f.Level == Warn) {
+					t.Errorf("%s: %+v", rule, f)
+				}
+			}
+		})
+	}
+}
+
 func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -36,8 +36,12 @@ func (c *Check) deletions() {
 		c.announced(has, set, rows)
 		return
 	}
+	if every := c.o.Settings.Sweeps.Every; len(has) == 0 && every > 0 {
+		c.add("deletions", OK, fmt.Sprintf("no record says that it is deleted; a sweep looks every %s for what is gone", short(every)), "", "")
+		return
+	}
 	if len(has) == 0 {
-		c.add("deletions", Note, fmt.Sprintf("none of %d records has a member that says that it is deleted", rows), "deletions are not seen by reading: a record that is gone stays in its topic until a sweep finds it", "see `deletions` for what can be done")
+		c.add("deletions", Note, fmt.Sprintf("none of %d records has a member that says that it is deleted", rows), "a record that is gone stays in its topic: reading does not see it, a sweep does", "set `deletions: {sweep: {every: 24h}}`")
 		return
 	}
 	for name := range has {

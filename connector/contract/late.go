@@ -41,9 +41,12 @@ func (c *Check) begin(ctx context.Context) {
 // look reads from an instant on, re-anchored as a pull does it.
 func (c *Check) look(ctx context.Context, from connector.Instant) watch {
 	w := watch{from: from, until: connector.Beginning, seen: map[string]connector.Instant{}}
-	at := from
+	at, number := from, 1
+	if c.o.Settings.Unfiltered {
+		at = connector.Beginning
+	}
 	for n := 0; n < watchPages; n++ {
-		page, ok := c.ask(ctx, "order", connector.Query{From: at, To: connector.Forever, Page: 1})
+		page, ok := c.ask(ctx, "order", connector.Query{From: at, To: connector.Forever, Page: number})
 		if !ok {
 			return w
 		}
@@ -59,6 +62,10 @@ func (c *Check) look(ctx context.Context, from connector.Instant) watch {
 		if page.Last || len(page.Records) == 0 {
 			w.until = connector.Forever
 			return w
+		}
+		if c.o.Settings.Unordered {
+			number++ // until the walk is over nothing can be said
+			continue
 		}
 		w.until = last.Floor(c.tick) // of the tick itself some may be missing
 		if last.Floor(c.tick) <= at {
@@ -77,8 +84,11 @@ func (c *Check) End(ctx context.Context) {
 		return
 	}
 	second := c.look(ctx, first.from)
-	if second.until == connector.Beginning {
-		return // reported
+	if first.until == connector.Beginning || second.until == connector.Beginning {
+		if c.o.Settings.Unordered {
+			c.add("late", Note, "the recent past has more pages than the check reads", "whether records are listed late was not seen", "")
+		}
+		return // or it is reported
 	}
 	late, id := time.Duration(0), ""
 	for now, at := range second.seen {

@@ -30,7 +30,8 @@ func (c *Check) again(ctx context.Context) {
 	}
 	shuffled := len(page.Records) == len(first.Records)
 	for i, r := range page.Records {
-		shuffled = shuffled && r.Instant.Floor(c.tick) == first.Records[i].Instant.Floor(c.tick)
+		_, there := was[r.ID]
+		shuffled = shuffled && (r.Instant.Floor(c.tick) == first.Records[i].Instant.Floor(c.tick) || c.o.Settings.Unordered && there)
 	}
 	if shuffled {
 		c.add("repeat", Note, "the same page asked twice shows records of one instant in another order, or others of them", "a tie larger than a page takes more passes; nothing is lost by it", "")
@@ -48,6 +49,10 @@ func (c *Check) older(r connector.Record, was connector.Instant) {
 // pages asks for the second page and looks at how it goes on from the first.
 func (c *Check) pages(ctx context.Context) {
 	if c.first.Last || len(c.first.Records) == 0 {
+		return
+	}
+	if !c.o.Settings.Paged && c.o.Settings.Unordered {
+		c.add("page", Fail, "the API does not sort by the instant, and is asked for one page alone", "what is on other pages would never be read", "say under `page` how to ask for the next one")
 		return
 	}
 	if !c.o.Settings.Paged {
@@ -70,7 +75,7 @@ func (c *Check) pages(ctx context.Context) {
 	switch {
 	case len(second.Records) > 0 && twice == len(second.Records):
 		c.add("page", Fail, "the second page shows the records of the first", "a tie larger than a page could not be drained: the collection would stop", "check `page`: the API ignores how the second page is asked for")
-	case len(second.Records) > 0 && second.Records[0].Bad == "" && second.Records[0].Instant.Floor(c.tick) < newest.Floor(c.tick):
+	case !c.o.Settings.Unordered && len(second.Records) > 0 && second.Records[0].Bad == "" && second.Records[0].Instant.Floor(c.tick) < newest.Floor(c.tick):
 		c.add("page", Fail, fmt.Sprintf("the first page ends at %s and the second begins with %s", newest, second.Records[0].Instant), "the order holds within a page alone", "check `order` and `page`")
 	case twice > 0:
 		c.add("page", Note, fmt.Sprintf("%d records of the second page are on the first one too", twice), "records of one instant have no order of their own, or the API is written to; ties are read until two passes agree", "")
@@ -95,6 +100,9 @@ func (c *Check) size(second connector.Page) {
 
 // ties looks for records that share a tick, on all that was seen.
 func (c *Check) ties() {
+	if c.o.Settings.Unordered {
+		return // a walk over all pages has none
+	}
 	shared := map[connector.Instant]int{}
 	largest, at := 0, connector.Beginning
 	for _, r := range c.rows {
