@@ -128,13 +128,16 @@ func (l *Lane) checkLayout(ctx context.Context) error {
 func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 	var seen time.Time // when the present claim was first read, or its visit last wrote
 	var claim offsets.Claim
-	at := int64(-1)
+	at, awaited := int64(-1), ""
 	for {
 		if err := l.readTo(ctx, tail, func() int64 { return tail.Stable }); err != nil {
 			return err
 		}
 		if source, waits := l.awaitsAnswer(time.Now()); waits {
-			l.log.Info("waiting: another process may be about to get a new token", "source", source, "run", l.table.Auths[source].Intent.Run)
+			if run := l.table.Auths[source].Intent.Run; run != awaited {
+				awaited = run
+				l.log.Info("waiting: another process may be about to get a new token", "source", source, "of", run, "at_most", l.table.Auths[source].Intent.Lasts)
+			}
 			if err := l.readTo(ctx, tail, beyond(tail), time.Second); err != nil {
 				return err
 			}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tributary/connector"
 	"tributary/offsets"
 )
@@ -197,5 +199,21 @@ func TestTheWaitForAnIntentGoesOnOverFailures(t *testing.T) {
 	l.table.Auths["s"] = &again
 	if _, waits := l.awaitsAnswer(now.Add(16 * time.Second)); !waits {
 		t.Error("it does not wait for another one")
+	}
+}
+
+// A token stands alone in its transaction. When Kafka has lost the end of that, it is had
+// again rather than lost: it was received, whatever became of it.
+func TestATokenWhoseTransactionHangsIsPublishedAnew(t *testing.T) {
+	l := &Lane{table: offsets.NewTable()}
+	token := offsets.AuthRecord("crm.offsets", 0, "s", authOf(3, nil))
+	claim := offsets.ClaimRecord("crm.offsets", 0, offsets.Claim{Instance: "a", Run: "first"})
+	for _, c := range []struct {
+		records []*kgo.Record
+		commit  bool
+	}{{[]*kgo.Record{token}, true}, {[]*kgo.Record{claim}, false}} {
+		if commit, err := l.verdictOfOwn(t.Context(), &found{records: c.records}); err != nil || commit != c.commit {
+			t.Errorf("%s: commit %v (%v), want %v", c.records[0].Key, commit, err, c.commit)
+		}
 	}
 }

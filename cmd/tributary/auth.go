@@ -57,9 +57,12 @@ func (e *engine) sealer() vault.Sealer {
 }
 
 func (e *engine) vault(lane *sink.Lane, source string) *vault.Vault {
-	return &vault.Vault{Lane: lane, Sealer: e.sealer(), Source: source, Again: func(ctx context.Context) (*offsets.Auth, error) {
-		return readAuth(ctx, e.kafka, e.cfg, source)
-	}}
+	return &vault.Vault{Lane: lane, Sealer: e.sealer(), Source: source, Again: e.again(source)}
+}
+
+// again reads what is kept of a source's token, without fencing anybody.
+func (e *engine) again(source string) func(context.Context) (*offsets.Auth, error) {
+	return func(ctx context.Context) (*offsets.Auth, error) { return readAuth(ctx, e.kafka, e.cfg, source) }
 }
 
 // keep runs the keepers of the lane's sources until ctx is done or the lane is spent.
@@ -87,31 +90,14 @@ func (e *engine) keep(ctx context.Context, lane *sink.Lane) error {
 	return failed
 }
 
-// rescueWithin is for how long an end waits for Kafka to take a token.
-const rescueWithin = time.Minute
-
-// rescue commits tokens that were received and not committed when the engine ended: by
-// SIGTERM while the broker was away, say, or taken over meanwhile. It visits the lane as a
-// command does, so that whoever runs it now goes on with them.
+// rescue commits tokens that were received and not committed when the engine ended.
 func (e *engine) rescue() {
 	for source, k := range e.keepers {
 		if !k.Pending() {
 			continue
 		}
-		e.log.Warn("a token was received and is not committed yet: that is done before the end", "source", source, "gives_up_after", rescueWithin)
-		ctx, cancel := context.WithTimeout(context.Background(), rescueWithin)
-		ended, end := context.WithCancel(ctx)
-		end() // nothing but what is pending
-		var err error
-		for k.Pending() && ctx.Err() == nil {
-			err = sink.Visit(ctx, e.sink(), offsets.LaneOf(source, int(e.cfg.Offsets.Lanes)), func(_ context.Context, lane *sink.Lane) error {
-				return k.Run(ended, e.vault(lane, source))
-			})
-			if err != nil {
-				sleep(ctx, time.Second)
-			}
-		}
-		cancel()
+		e.log.Warn("a token was received and is not committed yet: that is done before the end", "source", source, "gives_up_after", vault.RescueWithin)
+		err := vault.Rescue(e.sink(), e.sealer(), source, k.Keeper, e.again(source))
 		if k.Pending() {
 			e.log.Error("a token that was received is lost, for Kafka did not take it: the next start sends the old refresh token again, which servers take that allow for it", "source", source, "err", err)
 		}

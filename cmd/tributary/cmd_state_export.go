@@ -20,7 +20,8 @@ func newStateExportCmd(a *app) *cobra.Command {
 		Use:   "export [SOURCE[.COLLECTION]]",
 		Short: "Write the committed state as JSON",
 		Long: `Export writes cursors, ledgers and doubts as one JSON document with a line for each
-entry. It only reads.
+entry. It only reads. Tokens of sources are left out, though they are sealed: two that hold
+one refresh token lose it both. After an import elsewhere, log in.
 
 To move to another group, source name or number of lanes: stop the connector, export,
 change the config, import. While the connector runs, an export is of a moment that is

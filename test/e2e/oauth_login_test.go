@@ -64,6 +64,10 @@ func TestALoginMendsASourceWhileTheConnectorRuns(t *testing.T) {
 		t.Errorf("before all: %+v", s)
 	}
 
+	once := r.run("--until-caught-up")
+	if code := once.wait(60 * time.Second); code != 1 || !strings.Contains(once.log.String(), "crm.people: ") {
+		t.Errorf("run --until-caught-up without a token ended with code %d", code)
+	}
 	p := r.run()
 	p.says(20*time.Second, "reauth required", "tributary auth login crm")
 	eventually(t, 20*time.Second, "the collection waits for a person", func() bool {

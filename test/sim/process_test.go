@@ -15,8 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/cmd/tributary/vault"
 	"tributary/connector"
 	"tributary/connector/rest"
+	"tributary/connector/rest/oauth"
 	"tributary/offsets"
 	"tributary/sink"
 	"tributary/test/hostile"
@@ -50,6 +52,8 @@ type process struct {
 	ended  chan struct{}
 	err    error // what Own returned; to be read when ended is closed
 
+	keeper *oauth.Keeper // nil where no token is asked for
+
 	killed atomic.Bool
 	mu     sync.Mutex
 	caught map[string]int                  // head readings that came to their end, by collection
@@ -69,6 +73,9 @@ func (w *world) start(name string) *process {
 		dialer: w.net.DialContext, rng: mathrand.New(mathrand.NewPCG(w.seed, uint64(w.runs))), slow: w.slow,
 		wires: map[*wire]struct{}{}, decide: w.decide, die: p.kill, fenced: w.fenced,
 	}
+	if w.tokens != nil {
+		p.keeper = p.newKeeper()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	w.processes = append(w.processes, p)
@@ -76,6 +83,9 @@ func (w *world) start(name string) *process {
 	go func() {
 		defer close(p.ended)
 		p.err = sink.Own(ctx, p.config(), 0, p.serve)
+		if p.keeper != nil && p.keeper.Pending() && !p.killed.Load() {
+			p.log.Info("a token is rescued", "err", vault.Rescue(p.config(), sealer(p.run), sourceName, p.keeper, w.readAuth))
+		}
 		p.log.Info("process has ended", "err", p.err)
 	}()
 	return p
@@ -147,6 +157,13 @@ func (p *process) serve(ctx context.Context, lane *sink.Lane) error {
 	defer cancel(nil)
 	client := rest.NewClient("sim", rest.Budget{}, caller{p.world.api, p.link})
 	var wg sync.WaitGroup
+	if p.keeper != nil {
+		wg.Go(func() {
+			if err := p.keep(ctx, lane); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	for _, c := range collections {
 		wg.Go(func() {
 			if err := p.read(ctx, lane, client, c); err != nil {
@@ -205,6 +222,9 @@ func (p *process) open(ctx context.Context, lane *sink.Lane, client *rest.Client
 		return nil, err
 	}
 	cfg := restConfig(collection)
+	if p.keeper != nil {
+		cfg.Auth = &rest.Auth{OAuth: &oauth.Config{}, Tokens: p.keeper}
+	}
 	src, err := rest.New(cfg, client, p.metrics.Source(sourceName))
 	if err != nil {
 		return nil, &connector.StopError{What: err.Error(), Remedy: "mend the config of this collection"}

@@ -21,6 +21,7 @@ import (
 
 	"tributary/offsets"
 	"tributary/test/hostile"
+	"tributary/test/tokenserver"
 )
 
 // The collections of the one source, on the one lane.
@@ -36,6 +37,8 @@ type world struct {
 	partitions int32
 	slow       time.Duration // of the links of processes to come
 	login      bool          // Kafka asks for a password
+	// tokens is what the API asks for a token's worth; nil: it takes whoever comes.
+	tokens *tokenserver.Server
 
 	net       kfake.VirtualNetwork
 	kafka     *kfake.Cluster
@@ -90,7 +93,11 @@ func (w *world) run(script func(*world) error) (err error) {
 	w.rng = rand.New(rand.NewPCG(w.seed, 1))
 	w.sent = map[int16]int{}
 	w.brokers, w.partitions = max(w.brokers, 1), max(w.partitions, 1)
-	w.api = hostile.New(hostile.Config{Collections: collections, Seed: w.seed})
+	cfg := hostile.Config{Collections: collections, Seed: w.seed}
+	if w.tokens != nil {
+		cfg.Authorize = w.tokens.Valid
+	}
+	w.api = hostile.New(cfg)
 	ports := make([]int, w.brokers)
 	for i := range ports {
 		ports[i] = 9092 + i
