@@ -76,6 +76,8 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 		c.fail(n.at("lookback"), "is %v and the overlap %v: what is read again later must reach as far back as what is read again at once", c.settings.Lookback, c.settings.Overlap)
 	}
 	c.settings.Paged = !a.broken && c.rest.Base != nil && c.rest.Paged()
+	c.settings.Unordered = c.rest.Unordered
+	c.settings.Unfiltered = c.rest.Unordered && c.rest.Base != nil && c.rest.Unfiltered()
 	c.settings.Probe = c.rest.ProbeMax
 	c.settings.Fingerprint = c.rest.Fingerprint()
 	c.sweeps(n)
@@ -131,7 +133,8 @@ func (c *collectionDecoder) keys() keys {
 		"deletions":     c.deletions,
 		"request":       c.request,
 		"cursor":        c.cursor,
-		"order":         func(n *node) { r.Order = c.params(n) },
+		"order":         c.order,
+		"parent":        c.parent,
 		"page":          c.page,
 		"records":       func(n *node) { r.Records = c.text(n) },
 		"id":            c.id,

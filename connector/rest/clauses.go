@@ -70,13 +70,13 @@ func (c *clauses) needs() (n needs) {
 func (c *clauses) append(dst []byte, v *values) (_ []byte, ok bool, err error) {
 	kept := 0
 	for _, p := range c.parts {
-		if v.complete(p.needs) {
+		if p.ready(v) {
 			kept++
 		}
 	}
 	begin := len(dst)
 	for _, p := range c.parts {
-		if !v.complete(p.needs) {
+		if !p.ready(v) {
 			continue
 		}
 		if len(dst) > begin {

@@ -88,6 +88,11 @@ type Config struct {
 	// else they are asked for; nil: by the collection's own request.
 	ProbeJoin string
 	Probe     *Probe
+	// Unordered says that the API cannot sort by the instant, ascending: order: none.
+	Unordered bool
+	// Parent says below which records the collection lies; nil: below none.
+	Parent *Parent
+	list   bool // it is a list of parents, which has no cursor
 	// Errors say what is an error although its status does not say so.
 	Errors []ErrorRule
 

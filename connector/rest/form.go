@@ -178,7 +178,7 @@ func (p *param) add(b *query, v *values) error {
 			b.add(p.name + url.QueryEscape(string(text)))
 		}
 		return err
-	case !v.complete(p.text.needs):
+	case !p.text.ready(v):
 		return nil
 	case !p.text.needs.has(valueID):
 		return p.addText(b, v)
@@ -201,7 +201,7 @@ func (p *param) addText(b *query, v *values) error {
 }
 
 func (h *header) add(to http.Header, v *values) error {
-	if !v.complete(h.text.needs) {
+	if !h.text.ready(v) {
 		return nil
 	}
 	value, fixed := h.text.fixed()

@@ -45,6 +45,10 @@ func (c *Config) Listing() string {
 
 // listingMore returns what only some configs have, nil for others.
 func (c *Config) listingMore() (more []string) {
+	if c.Parent != nil {
+		list := c.Parent.config(c)
+		more = append(more, list.Listing())
+	}
 	for _, list := range [][]string{c.IDMore, c.InstantElse, {c.Unwrap}} {
 		if len(list) > 0 && list[0] != "" {
 			more = append(more, pathsText("", list))

@@ -30,6 +30,7 @@ type pageDecoder struct {
 	stamps stamps
 	depth  int
 	fields recordFields
+	parent string // the id of the parent of what is decoded
 
 	record *canon.Hasher
 	// unwrap finds the record within an item, nil: the item is it; unwrapDeep is how many

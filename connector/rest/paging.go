@@ -47,6 +47,13 @@ func (c *Config) Paged() bool {
 	return err == nil && len(c.pagings(f.needs)) > 0
 }
 
+// Unfiltered says whether the API cannot be asked for a range: no request names the lower
+// bound.
+func (c *Config) Unfiltered() bool {
+	f, err := newForm(c)
+	return err == nil && !f.needs.has(valueFrom)
+}
+
 // maxToken is how long a token or a link can be: what is longer could not be sent.
 const maxToken = 16 << 10
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -26,6 +27,13 @@ type Probe struct {
 	// Gone says of an answer to Get that there is no such record, for an API that says so
 	// with 200.
 	Gone *Match
+}
+
+func (p *Probe) get() string {
+	if p == nil {
+		return ""
+	}
+	return p.Get
 }
 
 // prober asks for records by id.
@@ -123,6 +131,7 @@ func (s *Source) probe(ctx context.Context, q connector.Query) (connector.Page, 
 		return s.getEach(ctx, q)
 	}
 	p := &s.prober
+	s.below = nil
 	a, err := s.ask(ctx, q, call{
 		request: func(ctx context.Context) (*http.Request, error) { return p.form.fill(ctx, s.values(q, mark{}), false) },
 		takes: func(status int) bool {
@@ -148,9 +157,18 @@ func (s *Source) probe(ctx context.Context, q connector.Query) (connector.Page, 
 // the earliest answer: no judgement is older than it.
 func (s *Source) getEach(ctx context.Context, q connector.Query) (connector.Page, error) {
 	page := connector.Page{Date: connector.Forever, Last: true, Total: -1}
+	defer func() { s.below = nil }()
 	for _, id := range q.IDs {
 		one := q
 		one.IDs = []string{id}
+		if k := s.prober.pages.fields.parentPart; k >= 0 {
+			parts := splitID(id)
+			if len(parts) != 2 {
+				return connector.Page{}, fmt.Errorf("%s: the id %s is not composed of two parts", s.name, shown([]byte(id)))
+			}
+			s.below, one.IDs = &parent{id: parts[k]}, parts[1-k:2-k]
+			s.prober.pages.parent = parts[k]
+		}
 		a, err := s.ask(ctx, one, call{
 			request: func(ctx context.Context) (*http.Request, error) {
 				return s.prober.form.fill(ctx, s.values(one, mark{}), false)
@@ -212,6 +230,7 @@ func (c *Config) validateProbe(bad func(bool, string, ...any), path func(what, p
 		bad(p.Get != "" && !f.needs.has(valueID), "probe.get names no {id}")
 		bad(p.Get != "" && p.Path != "", "probe.get and probe.path exclude each other")
 		bad(f.needs&(readingValues) != 0 && p.Request != nil, "probe.request names a value that only readings have")
+		bad(c.Parent == nil && f.needs.has(valueParent), "probe names {parent}, and there is no parent")
 		bad(p.Gone != nil && p.Get == "", "probe.gone is for probe.get")
 		bad(f.needs.has(valueSize) && c.Size < 1, "page.size is missing: probe.request names {size}")
 		if p.Request != nil {
@@ -227,5 +246,10 @@ func (c *Config) validateProbe(bad func(bool, string, ...any), path func(what, p
 	bad(!asks && c.ProbeMax != 0 && (c.Probe == nil || c.Probe.Get == ""), "probe.max is %d, and nothing asks for ids: set probe.param or probe.get, or name {id} or {ids} in the request", c.ProbeMax)
 	bad(c.Probe == nil && c.Size > 0 && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
 	bad(c.ProbeJoin != "" && c.ProbeParam == "" && !main.has(valueIDs), "probe.join is for probe.param or {ids}")
-	bad(c.ProbeMax > 0 && len(c.IDMore) > 0, "probe asks for one id, and id is composed of several fields: take probe away")
+	composed := len(c.IDMore) > 0
+	if len(c.IDMore) == 1 && (c.ID == ParentPart || c.IDMore[0] == ParentPart) {
+		t, err := parseText(cmp.Or(c.Probe.get(), "{id}"))
+		composed = err != nil || !t.needs.has(valueParent)
+	}
+	bad(c.ProbeMax > 0 && composed, "probe asks for one id, and id is composed of several fields: take probe away (below a parent, probe.get can name {parent} and {id})")
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"fmt"
+	"slices"
 
 	"tributary/connector"
 	"tributary/connector/rest/canon"
@@ -13,6 +14,7 @@ const foundID = 0
 // recordFields are where the hasher finds what of a record.
 type recordFields struct {
 	ids                 int // parts of the id, from foundID on
+	parentPart          int // which of them is the parent's, -1: none
 	instantAt, instants int // the instant, and what stands in for it
 	deletedAt           int
 	deleted             func(value []byte) bool // nil: deletions are not announced
@@ -21,8 +23,14 @@ type recordFields struct {
 // newRecordFields returns them with the paths that the hasher is to find.
 func newRecordFields(c *Config) (f recordFields, paths []string) {
 	paths = append([]string{c.ID}, c.IDMore...)
-	f.ids, f.instantAt, f.instants = len(paths), len(paths), 1+len(c.InstantElse)
-	paths = append(append(paths, c.Instant), c.InstantElse...)
+	if f.parentPart = slices.Index(paths, ParentPart); f.parentPart >= 0 {
+		paths[f.parentPart] = "" // the whole: in no record
+	}
+	f.ids, f.instantAt = len(paths), len(paths)
+	if c.Instant != "" {
+		f.instants = 1 + len(c.InstantElse)
+		paths = append(append(paths, c.Instant), c.InstantElse...)
+	}
 	if c.Deleted != "" {
 		f.deletedAt, f.deleted = len(paths), isSet
 		if c.DeletedEquals != "" {
@@ -95,7 +103,9 @@ func (d *pageDecoder) setID(r *connector.Record) {
 	var id, part []byte
 	for k := range d.fields.ids {
 		var bad string
-		if part, bad = idText(part[:0], d.record.Found(foundID+k)); bad != "" {
+		if k == d.fields.parentPart {
+			part = append(part[:0], d.parent...)
+		} else if part, bad = idText(part[:0], d.record.Found(foundID+k)); bad != "" {
 			r.Bad = bad + fmt.Sprintf(" (part %d of it)", k+1)
 			return
 		}
@@ -150,6 +160,9 @@ func idText(dst, value []byte) (text []byte, bad string) {
 const maxBadStamp = 100
 
 func (d *pageDecoder) setInstant(r *connector.Record) {
+	if d.fields.instants == 0 {
+		return // of a parent, which needs none
+	}
 	value := d.record.Found(d.fields.instantAt)
 	for k := 1; k < d.fields.instants && !isThere(value); k++ {
 		value = d.record.Found(d.fields.instantAt + k)

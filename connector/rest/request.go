@@ -44,6 +44,11 @@ func (s *Source) values(q connector.Query, m mark) *values {
 	if s.cfg.Size > 0 {
 		put(valueSize)
 	}
+	if s.below != nil {
+		v.parent = s.below
+		put(valueParent)
+		put(valueParentField)
+	}
 	if len(q.IDs) > 0 {
 		v.ids, v.id = q.IDs, q.IDs[0]
 		put(valueID)

@@ -31,7 +31,7 @@ func newScrubber(c *Config) scrubber {
 	for _, s := range c.Auth.secrets() {
 		add(s, minSecret)
 	}
-	for _, set := range []map[string][]string{c.Params, c.Headers} {
+	for _, set := range c.secretSets() {
 		for _, values := range set {
 			for _, v := range values {
 				for _, literal := range literals(v) {
@@ -86,6 +86,40 @@ func hiding(texts []string) scrubber {
 		longest = max(longest, len(t))
 	}
 	return scrubber{replace: strings.NewReplacer(pairs...), longest: longest}
+}
+
+// secretSets are all the parameters and headers that the collection sends, and what of its
+// bodies is named like a credential.
+func (c *Config) secretSets() []map[string][]string {
+	requests := []*Request{c.main()}
+	if c.Probe != nil && c.Probe.Request != nil {
+		requests = append(requests, c.Probe.Request)
+	}
+	if c.Parent != nil {
+		requests = append(requests, c.Parent.List.main())
+	}
+	var sets []map[string][]string
+	for _, r := range requests {
+		named := map[string][]string{}
+		if r.Body != nil {
+			r.Body.credentials("", named)
+		}
+		sets = append(sets, r.Params, r.Headers, named)
+	}
+	return sets
+}
+
+// credentials collects the texts below members that are named like one.
+func (t *Tree) credentials(name string, into map[string][]string) {
+	if secretHeader.MatchString(strings.ReplaceAll(name, "_", "-")) && t.Template != "" {
+		into[name] = append(into[name], t.Template)
+	}
+	for i := range t.Items {
+		t.Items[i].credentials(name, into)
+	}
+	for i := range t.Members {
+		t.Members[i].Tree.credentials(t.Members[i].Name, into)
+	}
 }
 
 // literals returns what a template says by itself; all of it, if it is none.

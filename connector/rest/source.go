@@ -22,6 +22,8 @@ type Source struct {
 	trail  trail
 	prober prober
 	rules  []rule
+	family *family // nil: the collection has no parents
+	below  *parent // whose children are asked for
 	http   *http.Client
 	m      *connector.SourceMetrics
 	scrub  scrubber
@@ -66,6 +68,9 @@ func New(cfg Config, client *Client, m *connector.SourceMetrics) (*Source, error
 	if s.prober, err = newProber(&s.cfg, s.form, s.pages); err != nil {
 		return nil, err
 	}
+	if s.family, err = newFamily(&s.cfg, s.form, client, m); err != nil {
+		return nil, err
+	}
 	s.echo = contract{cfg: &s.cfg, stamps: s.stamps}
 	return s, nil
 }
@@ -76,6 +81,14 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	if len(q.IDs) > 0 {
 		return s.probe(ctx, q)
 	}
+	if s.family != nil {
+		return s.fetchBelow(ctx, q)
+	}
+	return s.fetchPage(ctx, q)
+}
+
+// fetchPage asks for one page of one list.
+func (s *Source) fetchPage(ctx context.Context, q connector.Query) (connector.Page, error) {
 	m, ok := s.trail.step(q)
 	switch {
 	case !ok && s.paging >= byOffset:
@@ -91,6 +104,9 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 		return connector.Page{}, err
 	}
 	defer s.pages.release()
+	if s.below != nil {
+		s.pages.parent = s.below.id
+	}
 	page, err := s.pages.decode(a.body)
 	if err != nil {
 		return connector.Page{}, s.refuse(err)
@@ -162,8 +178,12 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, c call) (a ans
 	a.url = resp.Request.URL
 	if takes := c.takes; a.status != http.StatusOK && (takes == nil || !takes(a.status)) {
 		err := s.failed(ctx, resp, a.date)
-		if ctx.Err() == nil && s.anew(q, a.status) {
+		switch {
+		case ctx.Err() != nil:
+		case s.anew(q, a.status):
 			err = &connector.AnewError{Err: err}
+		case s.below != nil && q.Page == 1 && !a.date.IsZero():
+			err = absent(a, err)
 		}
 		return a, err
 	}

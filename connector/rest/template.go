@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"tributary/connector/rest/canon"
 )
 
 // A placeholder is a value of a request that a text can name.
@@ -19,6 +21,7 @@ const (
 	valueID
 	valueIDs
 	valueParent
+	valueParentField
 )
 
 var placeholders = map[string]placeholder{
@@ -33,7 +36,7 @@ func Placeholders() []string {
 
 func (p placeholder) String() string {
 	for name, value := range placeholders {
-		if value == p {
+		if value == p || p == valueParentField && value == valueParent {
 			return "{" + name + "}"
 		}
 	}
@@ -63,9 +66,9 @@ type text struct {
 type piece struct {
 	literal string
 	value   placeholder
-	field   string // of the parent: {parent.FIELD}
-	form    string // "text" or "number": {id:number}
-	quote   byte   // the quotation mark of the literals within which it stands, 0: none
+	path    []string // in the parent: {parent.FIELD}
+	form    string   // "text" or "number": {id:number}
+	quote   byte     // the quotation mark of the literals within which it stands, 0: none
 }
 
 // UnknownPlaceholderError is a name between braces that stands for nothing.
@@ -134,16 +137,27 @@ func parseText(template string) (*text, error) {
 func parsePlaceholder(inner string) (piece, error) {
 	name, form, formed := strings.Cut(inner, ":")
 	name, field, fielded := strings.Cut(name, ".")
-	p := piece{value: placeholders[name], field: field, form: form}
+	p := piece{value: placeholders[name], form: form}
 	switch {
 	case p.value == 0 || fielded && p.value != valueParent:
 		return p, &UnknownPlaceholderError{inner}
 	case fielded && field == "":
 		return p, fmt.Errorf("names {parent.} without a field of the parent")
+	case fielded && canon.CheckPath(field) != nil:
+		return p, canon.CheckPath(field)
 	case formed && form != "text" && form != "number":
 		return p, fmt.Errorf("writes {%s:…}: after the colon there can be text or number", name)
 	}
+	if fielded {
+		p.value, p.path = valueParentField, pathNames(field)
+	}
 	return p, nil
+}
+
+// pathNames returns the names of a path that is known to be one.
+func pathNames(path string) []string {
+	all, _ := canon.SplitPath(path)
+	return all
 }
 
 // findQuotes notes for each placeholder the quotation mark of the literals around it.
@@ -192,8 +206,7 @@ type values struct {
 	id              string
 	ids             []string
 	join            string // between ids that stand in one text
-	parent          string
-	fields          map[string]string
+	parent          *parent
 }
 
 // complete says whether the request has every value that is needed.
@@ -219,10 +232,25 @@ func (v *values) of(p piece) string {
 	case valueIDs:
 		return strings.Join(v.ids, v.join)
 	}
-	if p.field != "" {
-		return v.fields[p.field]
+	if p.value == valueParentField {
+		return v.parent.field(p.path)
 	}
-	return v.parent
+	return v.parent.id
+}
+
+// ready says whether the request has what the text names.
+func (t *text) ready(v *values) bool {
+	if !v.complete(t.needs) {
+		return false
+	}
+	if t.needs.has(valueParentField) {
+		for i := range t.pieces {
+			if p := &t.pieces[i]; p.value == valueParentField && v.parent.field(p.path) == "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // ours says of a placeholder that its value was written by us, and not by an API.

@@ -268,7 +268,7 @@ func FuzzATemplateIsParsedOrRefused(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v := &values{has: ^needs(0), from: "F", to: "F", token: "F", id: "F", ids: []string{"F"}, parent: "F"}
+		v := &values{has: ^needs(0), from: "F", to: "F", token: "F", id: "F", ids: []string{"F"}, parent: &parent{id: "F", value: []byte(`{"a":"F"}`)}}
 		out, err := p.append(nil, v)
 		if err != nil && !errors.As(err, new(*unfit)) { // a field that the parent has not
 			t.Fatal(err)

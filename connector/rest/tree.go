@@ -122,7 +122,7 @@ func (t *tree) append(dst []byte, v *values) (_ []byte, ok bool, err error) {
 // appendText writes a text. One placeholder alone is the value itself: a number where it
 // is one, a list of ids.
 func (t *tree) appendText(dst []byte, v *values) (_ []byte, ok bool, err error) {
-	if !v.complete(t.text.needs) {
+	if !t.text.ready(v) {
 		return dst, false, nil
 	}
 	if t.text.alone() {

@@ -97,12 +97,16 @@ func (r *Request) validate(c *Config, bad func(bool, string, ...any), where stri
 
 func (c *Config) validatePaths(bad func(bool, string, ...any), path func(what, p string)) {
 	bad(c.ID == "", "id is empty: a record needs a key")
-	bad(c.Instant == "", "cursor.field is empty: a record needs the instant of its last change")
+	bad(c.Instant == "" && !c.list, "cursor.field is empty: a record needs the instant of its last change")
 	path("records", c.Records)
-	path("id", c.ID)
+	if c.ID != ParentPart {
+		path("id", c.ID)
+	}
 	for _, p := range c.IDMore {
 		bad(p == "", "id has an empty path")
-		path("id", p)
+		if p != ParentPart {
+			path("id", p)
+		}
 	}
 	path("unwrap", c.Unwrap)
 	bad(c.DeletedEquals != "" && !isScalar(c.DeletedEquals), "deletions.equals is no text, number or truth value")

@@ -13,13 +13,13 @@ func (c *Config) validateRequest(bad func(bool, string, ...any), path func(what,
 		badEach(bad, err)
 		return
 	}
-	bad(!f.needs.has(valueFrom), "cursor.from is empty, and no text of the request names {from}: without a lower bound nothing but the first page can be asked for")
+	bad(!c.Unordered && !f.needs.has(valueFrom), "cursor.from is empty, and no text of the request names {from}: without a lower bound nothing but the first page can be asked for")
 	bad(c.SizeParam != "" && c.Size < 1, "page.size is %d: it must be at least 1", c.Size)
 	bad(c.SizeParam == "" && f.needs.has(valueSize) && c.Size < 1, "page.size is missing: the request names {size}")
 	c.validateProbe(bad, path, f.needs)
 	c.validateRules(bad, path)
 	c.validatePaging(bad, f.needs)
-	bad(f.needs.has(valueParent), "request names {parent}, and nothing gives it")
+	c.validateParent(bad, f.needs)
 	bad(c.Exclusive < 0, "cursor.operator sends the lower bound %v later", -c.Exclusive)
 }
 
