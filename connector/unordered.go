@@ -93,12 +93,20 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 		c.q.From, c.q.To = Beginning, Forever
 	}
 	var before round
+	complete := 0 // walks that came to their end
 	for walks := 1; ; walks++ {
 		now, err := r.walkAll(ctx, c)
+		if errors.As(err, new(*AnewError)) {
+			if walks >= mostWalks {
+				return c, false, nil // the next pull tries again
+			}
+			continue
+		}
 		if err != nil {
 			return c, false, err
 		}
-		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, walks) {
+		complete++
+		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, complete) {
 			return c, true, nil
 		}
 		if c.pages += now.pages; walks >= mostWalks && c.pages+now.pages > shortPages {

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -205,6 +206,34 @@ func TestADoubtOfASourceWithoutAnOrderEnds(t *testing.T) {
 		a.pull(2)
 		if e, _ := a.mem.Ledger.Get("r3"); e.Hash != (Hash{7}) || len(a.mem.Doubts) != 0 {
 			t.Errorf("unfiltered %v: r3 is %+v, doubts %v", unfiltered, e, a.mem.Doubts)
+		}
+	}
+}
+
+// forgetful loses what leads to the third page, so many times.
+type forgetful struct {
+	Source
+	times int
+}
+
+func (f *forgetful) Fetch(ctx context.Context, q Query) (Page, error) {
+	if q.Page == 3 && f.times > 0 {
+		f.times--
+		return Page{}, &AnewError{Err: errors.New("the token has expired")}
+	}
+	return f.Source.Fetch(ctx, q)
+}
+
+func TestAWalkWhosePagesAreLostBeginsAnew(t *testing.T) {
+	for times, whole := range map[int]bool{1: true, 1000: false} {
+		a := newestFirstOf(t, 23, nil)
+		a.src = &forgetful{a.src, times}
+		a.pull(1)
+		if c := a.mem.State.Cursor.Instant; (c != Beginning) != whole {
+			t.Errorf("%d times: the cursor is at %s", times, c)
+		}
+		if n := a.mem.Ledger.Len(); whole && n != 23 {
+			t.Errorf("%d times: %d records are known", times, n)
 		}
 	}
 }

@@ -257,7 +257,7 @@ func (c *Config) validateParent(bad func(bool, string, ...any), n needs) {
 	}
 	bad(c.ID == ParentPart && len(c.IDMore) == 0, "id is that of the parent alone: its records would all have one key")
 	bad(!n.has(valueParent), "path does not name {parent}: every parent would be asked for the same")
-	bad(!c.Unordered, "order is there, and a collection under parents is read parent by parent: set order: none")
+	bad(!c.Unordered, "order: a collection under parents is read parent by parent, and has no order as a whole: set order: none")
 	l := c.Parent.config(c)
 	if err := l.Validate(); err != nil {
 		var errs []error
