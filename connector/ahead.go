@@ -18,7 +18,7 @@ func (r *Reader) ahead(ctx context.Context, q Query) {
 	if r.env.Go == nil || r.sent != nil {
 		return
 	}
-	q.Priority = r.urgency()
+	q.Priority, q.By = r.urgency(), r.by
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{q: q, cancel: cancel, done: make(chan struct{})}
 	r.sent = a

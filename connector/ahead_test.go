@@ -48,3 +48,58 @@ func TestALaneThatFailsDoesNotWaitForARequestThatStandsInAQueue(t *testing.T) {
 		}
 	})
 }
+
+// A shortSource has no budget for sweeps: they wait for as long as they are willing to.
+type shortSource struct{ live, putOff, unbounded int }
+
+func (s *shortSource) Fetch(ctx context.Context, q Query) (Page, error) {
+	p := Page{Records: []Record{{ID: "a", Instant: tieAt, Stamp: "a", Value: []byte("{}")}}, Date: InstantOf(time.Now()), Total: -1, Last: true}
+	if q.Priority != Sweeping {
+		s.live++
+		return p, nil
+	}
+	late := q.By
+	if late.IsZero() {
+		s.unbounded++
+		late = time.Now().Add(time.Hour)
+	}
+	select {
+	case <-ctx.Done():
+		return Page{}, context.Cause(ctx)
+	case <-time.After(time.Until(late)):
+	}
+	s.putOff++
+	return Page{}, ErrPutOff
+}
+
+func TestASweepWithoutABudgetDoesNotHoldUpTheNextPull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, world := &shortSource{}, &sim{now: InstantOf(time.Now())}
+		env := simEnvOf(world)
+		env.Now = time.Now
+		env.Sleep = func(ctx context.Context, d time.Duration) error {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(d):
+				return nil
+			}
+		}
+		set := (&simParams{stamp: 1, tick: 1}).settings()
+		set.Interval, set.Lookback = 30*time.Second, time.Minute
+		set.Sweeps = Sweeps{Every: time.Minute, Confirm: ConfirmNone, MaxRatio: 1, MaxCount: 10, Pages: 5, Listing: "l"}
+		r, err := NewReader(set, s, keeper{newSimTopics(world)}, NewMemory(), env, NewMetrics(prometheus.NewRegistry()).Collection("s", "c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if err := r.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+		// A pull that took the whole interval is followed by a tenth of it.
+		if s.live < 15 || s.putOff < 10 || s.unbounded > 0 {
+			t.Errorf("%d live pulls within ten minutes, %d pages of the sweep put off, and %d that would have waited for ever", s.live, s.putOff, s.unbounded)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"time"
 )
 
@@ -66,9 +67,14 @@ type Query struct {
 	Count bool
 	// IDs are the records that a probe asks for.
 	IDs []string
-	// Priority is how urgent the query is; it does not change what is asked.
+	// Priority is how urgent the query is; it does not change what is asked. By is until
+	// when it is of use to wait for a budget, by our clock; zero: for as long as it takes.
 	Priority Priority
+	By       time.Time
 }
+
+// ErrPutOff is a query that had to wait for its budget beyond its By, and was not sent.
+var ErrPutOff = errors.New("there was no budget for it in time")
 
 // Page is what one request returned, whole and checked.
 type Page struct {
@@ -88,7 +94,7 @@ type Page struct {
 // Source answers queries about one collection. Fetch returns a page that was wholly
 // received and checked, or an error: a *RetryError to be tried again in place, an
 // *AnewError (for pages behind the first) to be gone back to the first from, a
-// *StopError that ends the collection, or the context's own. It is called by one
+// *StopError that ends the collection, ErrPutOff, or the context's own. It is called by one
 // goroutine at a time, and the page belongs to the caller.
 type Source interface {
 	Fetch(ctx context.Context, q Query) (Page, error)

@@ -45,7 +45,7 @@ func (r *Reader) idle(ctx context.Context, wait time.Duration) error {
 		if left <= 0 || !r.sweeps(began) {
 			break
 		}
-		if err := r.sweep(ctx, 0, began.Add(min(left, sweepTurn))); err != nil {
+		if err := r.sweep(ctx, 0, began.Add(min(left, sweepTurn)), until); err != nil {
 			return err
 		}
 		now := r.env.Now()

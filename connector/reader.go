@@ -62,6 +62,7 @@ type Reader struct {
 	// priority is that of the reading in flight, pages how many it has read.
 	priority Priority
 	pages    int
+	by       time.Time // until when it waits for a budget; zero: for as long as it takes
 }
 
 // dumpAfter is after how many pages a head reading is one that rebuilds, and yields to
@@ -69,7 +70,7 @@ type Reader struct {
 const dumpAfter = 10
 
 // as begins a reading of that priority.
-func (r *Reader) as(p Priority) { r.priority, r.pages = p, 0 }
+func (r *Reader) as(p Priority) { r.priority, r.pages, r.by = p, 0, time.Time{} }
 
 // urgency returns the priority of the next page of the reading in flight.
 func (r *Reader) urgency() Priority {
@@ -110,6 +111,7 @@ func (r *Reader) Memory() *Memory { return r.mem }
 // is committed.
 func (r *Reader) Pull(ctx context.Context) error {
 	defer r.recall()
+	due := r.due()
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -122,10 +124,18 @@ func (r *Reader) Pull(ctx context.Context) error {
 	if err := r.doubts(ctx); err != nil {
 		return err
 	}
-	if err := r.sweep(ctx, r.set.Sweeps.Pages, time.Time{}); err != nil {
+	if err := r.sweep(ctx, r.set.Sweeps.Pages, due, due); err != nil {
 		return err
 	}
 	return r.out.Flush(ctx)
+}
+
+// due is when the pull after one that begins now is due; zero: nobody says.
+func (r *Reader) due() time.Time {
+	if r.set.Interval == 0 {
+		return time.Time{}
+	}
+	return r.env.Now().Add(r.set.Interval)
 }
 
 // begin commits where a collection that was never read is to start.

@@ -25,7 +25,7 @@ const loud = 3
 // pull goes on from where it stands and not from its beginning, or an API that fails
 // now and then is never caught up.
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
-	q.Priority = r.urgency()
+	q.Priority, q.By = r.urgency(), r.by
 	for attempt := 1; ; attempt++ {
 		p, err := r.ask(ctx, q)
 		if err == nil {
@@ -39,6 +39,9 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 		if ctx.Err() != nil {
 			return Page{}, context.Cause(ctx)
+		}
+		if errors.Is(err, ErrPutOff) {
+			return Page{}, ErrPutOff
 		}
 		var again *RetryError
 		var stop *StopError

@@ -18,9 +18,11 @@ import (
 // absentPiece is how many doubts or tombstones of a sweep a batch has at the most.
 const absentPiece = 2000
 
-// sweep goes on with the one that runs, or begins the next when it is due: some pages, or
-// with a time as many as come until then.
-func (r *Reader) sweep(ctx context.Context, pages int, until time.Time) error {
+// sweep goes on with the one that runs, or begins the next: as many pages as come until a
+// time, and with a number so many at the most. By due the next pull is, which is more
+// urgent: a page that has to wait longer for its budget is put off. One is read all the
+// same when it is over then, or a collection that is never idle would not be swept.
+func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) error {
 	if err := r.dropUnguarded(ctx); err != nil {
 		return err
 	}
@@ -36,8 +38,11 @@ func (r *Reader) sweep(ctx context.Context, pages int, until time.Time) error {
 	}
 	defer r.recall()
 	r.as(Sweeping)
+	if now.Before(due) {
+		r.by = due
+	}
 	over := func() bool {
-		if until.IsZero() {
+		if pages > 0 && (r.pages >= pages || until.IsZero() || r.pages == 0) {
 			return r.pages >= pages
 		}
 		return !r.env.Now().Before(until)
@@ -50,6 +55,8 @@ func (r *Reader) sweep(ctx context.Context, pages int, until time.Time) error {
 	}
 	var again *RetryError
 	switch {
+	case errors.Is(err, ErrPutOff):
+		return nil
 	case errors.As(err, &again):
 		wait := r.later.again(now, backoff(again, r.later.times+1, r.env.Random(), true))
 		r.env.Log.Warn("the sweep is put off: what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))

@@ -123,12 +123,12 @@ func (c *Cost) largest() float64 {
 	return most
 }
 
-// costOf returns which price a query has.
-func (c *Cost) costOf(q connector.Query) costKey {
-	if len(q.IDs) > 0 {
-		return c.key(kindProbe, 0)
+// costOf returns which price a request has: that of a kind of its own, or of a query.
+func (c *Cost) costOf(q connector.Query, kind requestKind) costKey {
+	if kind == kindList && len(q.IDs) > 0 {
+		kind = kindProbe
 	}
-	return c.key(kindList, q.Page)
+	return c.key(kind, q.Page)
 }
 
 // Validate says what cannot be meant.

@@ -38,7 +38,7 @@ func TestOne429HoldsBackAllOfTheSource(t *testing.T) {
 			bubble(t, c.budget, func(t *testing.T, l *limiter) {
 				var turns []*turn
 				for range 4 { // all of them in flight when the first is refused
-					turn, err := l.wait(t.Context(), urgent(connector.Live))
+					turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -72,7 +72,7 @@ func TestOne429HoldsBackAllOfTheSource(t *testing.T) {
 
 func TestOneRequestTriesForAllAfterAHold(t *testing.T) {
 	bubble(t, Budget{}, func(t *testing.T, l *limiter) {
-		turn, err := l.wait(t.Context(), urgent(connector.Live))
+		turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestOneRequestTriesForAllAfterAHold(t *testing.T) {
 		for range 50 {
 			wg.Go(func() {
 				for {
-					turn, err := l.wait(t.Context(), urgent(connector.Live))
+					turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
 					if err != nil {
 						t.Error(err)
 						return
@@ -112,9 +112,9 @@ func TestOneRequestTriesForAllAfterAHold(t *testing.T) {
 
 func TestATrialThatHangsDoesNotHoldUpTheOthers(t *testing.T) {
 	bubble(t, Budget{}, func(t *testing.T, l *limiter) {
-		turn, _ := l.wait(t.Context(), urgent(connector.Live))
+		turn, _ := l.wait(t.Context(), urgent(connector.Live), kindList)
 		turn.done(http.Header{}, time.Time{}, tooMany(0))
-		if _, err := l.wait(t.Context(), urgent(connector.Live)); err != nil { // is never answered
+		if _, err := l.wait(t.Context(), urgent(connector.Live), kindList); err != nil { // is never answered
 			t.Fatal(err)
 		}
 		began := time.Now()

@@ -85,13 +85,19 @@ func (l *limiter) meter(m *connector.SourceMetrics) {
 
 // wait waits until a request may be sent. The turn's done is to be called when it is
 // answered, or was not.
-func (l *limiter) wait(ctx context.Context, q connector.Query) (*turn, error) {
+func (l *limiter) wait(ctx context.Context, q connector.Query, kind requestKind) (*turn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	t := l.join(q)
+	t := l.join(q, kind)
 	if t.ready == nil {
 		return t, nil
+	}
+	var late <-chan time.Time
+	if !q.By.IsZero() {
+		timer := time.NewTimer(time.Until(q.By))
+		defer timer.Stop()
+		late = timer.C
 	}
 	select {
 	case <-t.ready:
@@ -99,15 +105,18 @@ func (l *limiter) wait(ctx context.Context, q connector.Query) (*turn, error) {
 	case <-ctx.Done():
 		l.leave(t)
 		return nil, context.Cause(ctx)
+	case <-late:
+		l.leave(t)
+		return nil, connector.ErrPutOff
 	}
 }
 
 // join takes a place behind those that are as urgent, and the turn at once if it can.
-func (l *limiter) join(q connector.Query) *turn {
+func (l *limiter) join(q connector.Query, kind requestKind) *turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	key := l.account.b.Cost.costOf(q)
+	key := l.account.b.Cost.costOf(q, kind)
 	t := &turn{l: l, priority: min(q.Priority, connector.Dumping), key: key, cost: l.price(key), sent: now}
 	l.queues[t.priority] = append(l.queues[t.priority], t)
 	l.waiting++

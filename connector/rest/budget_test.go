@@ -32,7 +32,7 @@ func urgent(p connector.Priority) connector.Query { return connector.Query{Page:
 // ask waits for a turn and answers it at once, without a word about budgets.
 func ask(t *testing.T, l *limiter, q connector.Query) {
 	t.Helper()
-	turn, err := l.wait(t.Context(), q)
+	turn, err := l.wait(t.Context(), q, kindList)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestTheMostUrgentAreFirstAndNobodyIsStarved(t *testing.T) {
 			for range 20 { // so that each class always waits
 				wg.Go(func() {
 					for {
-						turn, err := l.wait(ctx, urgent(connector.Priority(p)))
+						turn, err := l.wait(ctx, urgent(connector.Priority(p)), kindList)
 						if err != nil {
 							return
 						}
@@ -162,7 +162,7 @@ func TestABurstOfLivePullsDoesNotWaitBehindADump(t *testing.T) {
 		for range 10 {
 			wg.Go(func() {
 				for {
-					turn, err := l.wait(ctx, urgent(connector.Dumping))
+					turn, err := l.wait(ctx, urgent(connector.Dumping), kindList)
 					if err != nil {
 						return
 					}
@@ -193,7 +193,7 @@ func TestWhoStopsWaitingTakesNothing(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				if _, err := l.wait(ctx, urgent(connector.Live)); !errors.Is(err, why) {
+				if _, err := l.wait(ctx, urgent(connector.Live), kindList); !errors.Is(err, why) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -206,7 +206,7 @@ func TestWhoStopsWaitingTakesNothing(t *testing.T) {
 		if took := time.Since(began); took > 11*time.Second {
 			t.Errorf("the next waited %s, as if the others had been served", took)
 		}
-		if _, err := l.wait(ctx, urgent(connector.Live)); !errors.Is(err, why) {
+		if _, err := l.wait(ctx, urgent(connector.Live), kindList); !errors.Is(err, why) {
 			t.Errorf("got %v from a context that had ended", err)
 		}
 	})
@@ -214,19 +214,22 @@ func TestWhoStopsWaitingTakesNothing(t *testing.T) {
 
 func TestWhatAnAnswerDidCostIsTheTruth(t *testing.T) {
 	b := Budget{PerMinute: 600, Share: 1, Window: WindowNone, Cost: Cost{
-		Probe: 2, Pages: []PageCost{{100, 3}, {150, 8}}, Header: "x-cost"}}
+		Probe: 2, Get: 5, Pages: []PageCost{{100, 3}, {150, 8}}, Header: "x-cost"}}
 	for page, want := range map[int]float64{0: 1, 1: 1, 100: 1, 101: 3, 150: 3, 151: 8, 9999: 8} {
-		if got := b.Cost.of(b.Cost.costOf(connector.Query{Page: page})); got != want {
+		if got := b.Cost.of(b.Cost.costOf(connector.Query{Page: page}, kindList)); got != want {
 			t.Errorf("page %d costs %v, want %v", page, got, want)
 		}
 	}
-	if got := b.Cost.of(b.Cost.costOf(connector.Query{IDs: []string{"1"}})); got != 2 {
+	if got := b.Cost.of(b.Cost.costOf(connector.Query{IDs: []string{"1"}}, kindList)); got != 2 {
 		t.Errorf("a probe costs %v", got)
+	}
+	if got := b.Cost.of(b.Cost.costOf(connector.Query{IDs: []string{"1"}}, kindGet)); got != 5 {
+		t.Errorf("a single record costs %v", got)
 	}
 	bubble(t, b, func(t *testing.T, l *limiter) {
 		began := time.Now()
 		for range 60 {
-			turn, err := l.wait(t.Context(), urgent(connector.Live))
+			turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +238,7 @@ func TestWhatAnAnswerDidCostIsTheTruth(t *testing.T) {
 		if took := time.Since(began); took < 110*time.Second || took > 121*time.Second {
 			t.Errorf("60 requests of 20 points took %s, want two minutes", took)
 		}
-		turn, _ := l.wait(t.Context(), urgent(connector.Live))
+		turn, _ := l.wait(t.Context(), urgent(connector.Live), kindList)
 		if turn.cost != 20 {
 			t.Errorf("the next is expected to cost %v", turn.cost)
 		}
@@ -248,7 +251,7 @@ func TestWhatIsLeftIsSpreadOverTheRestOfItsTime(t *testing.T) {
 		left, resets := 100, time.Now().Add(200*time.Second)
 		began := time.Now()
 		for range 100 {
-			turn, err := l.wait(t.Context(), urgent(connector.Live))
+			turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +272,7 @@ func TestNothingLeftIsNotBelievedForEver(t *testing.T) {
 				defer cancel()
 				began := time.Now()
 				for range 10 {
-					turn, err := l.wait(ctx, urgent(connector.Dumping))
+					turn, err := l.wait(ctx, urgent(connector.Dumping), kindList)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -288,7 +291,7 @@ func TestAnAnswerThatWasOvertakenIsNotNews(t *testing.T) {
 		date := time.Now()
 		var turns [3]*turn
 		for i := range turns {
-			turns[i], _ = l.wait(t.Context(), urgent(connector.Live))
+			turns[i], _ = l.wait(t.Context(), urgent(connector.Live), kindList)
 		}
 		turns[2].done(http.Header{"Left": {"10"}}, date, nil)
 		turns[0].done(http.Header{"Left": {"500"}}, date, nil)
@@ -314,7 +317,7 @@ func BenchmarkBudget(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					t, err := l.wait(ctx, connector.Query{Page: 1, Priority: connector.Dumping})
+					t, err := l.wait(ctx, connector.Query{Page: 1, Priority: connector.Dumping}, kindList)
 					if err != nil {
 						b.Error(err)
 						return

@@ -174,6 +174,7 @@ func (s *Source) getEach(ctx context.Context, q connector.Query) (connector.Page
 				return s.prober.form.fill(ctx, s.values(one, mark{}), false)
 			},
 			takes: func(status int) bool { return status == http.StatusOK || isGone(status) },
+			kind:  kindGet,
 		})
 		if err != nil {
 			return connector.Page{}, err

@@ -132,11 +132,12 @@ func (s *Source) checked(q connector.Query, d *pageDecoder, records []connector.
 type call struct {
 	request func(context.Context) (*http.Request, error)
 	takes   func(status int) bool // whose answers are read; nil: 200
+	kind    requestKind           // for its price
 }
 
 // ask sends a request when the budget allows it, and returns its answer.
 func (s *Source) ask(ctx context.Context, q connector.Query, c call) (answer, error) {
-	turn, err := s.client.budget.wait(ctx, q)
+	turn, err := s.client.budget.wait(ctx, q, c.kind)
 	if err != nil {
 		return answer{}, err
 	}
