@@ -22,6 +22,9 @@ type plan struct {
 	stranger *hostile.Stranger
 	from     time.Duration // when the stranger comes
 	minutes  int
+	pages    int           // of each collection at the start; 0: 2
+	warm     time.Duration // after which it is measured; 0: two minutes
+	sweeps   connector.Sweeps
 }
 
 // live runs a world: every collection is written to now and then, some have a backlog.
@@ -31,12 +34,13 @@ func live(t *testing.T, p plan, judge func(w *world, minutes []hostile.Minute)) 
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, p.budget, p.grant)
+		w.sweeps = p.sweeps
 		for i := range collections {
-			w.fill(name(i), 2)
+			w.fill(name(i), max(2, p.pages))
 		}
 		pages := 0
 		if p.backlogs > 0 {
-			pages = (p.minutes + 4) * perMinute / p.backlogs
+			pages = (p.minutes + 4 + int(p.warm/time.Minute)) * perMinute / p.backlogs
 		}
 		for i := range p.backlogs {
 			w.fill(name(i), pages)
@@ -56,7 +60,7 @@ func live(t *testing.T, p plan, judge func(w *world, minutes []hostile.Minute)) 
 				}
 			})
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(max(2*time.Minute, p.warm))
 		w.warmed()
 		time.Sleep(time.Duration(p.minutes) * time.Minute)
 		cancel()
@@ -147,6 +151,29 @@ func TestABackfillUsesTheBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Sweeps of everything at once, which have far more to read than there is budget for,
+// beside backfills: what is live stays so.
+func TestSweepsAndBackfillsDoNotHoldUpWhatIsLive(t *testing.T) {
+	live(t, plan{budget: salesloft(0.9), grant: hostile.Budget{PerMinute: perMinute}, backlogs: 12, minutes: 6, pages: 30, warm: 9 * time.Minute,
+		sweeps: connector.Sweeps{Every: time.Minute, Confirm: connector.ConfirmNone, MaxRatio: 1, MaxCount: 1e6, Pages: 5, Listing: "l"}}, func(w *world, minutes []hostile.Minute) {
+		fresh := w.fresh
+		p50, p99 := quantile(fresh, 0.5), quantile(fresh, 0.99)
+		t.Logf("live pulls beside sweeps and backfills, every %s: from visible to published p50 %s, p99 %s of %d", interval, p50, p99, len(fresh))
+		if len(fresh) < 300 || p99 > interval*11/10+5*time.Second {
+			t.Errorf("freshness p99 %s of %d records", p99, len(fresh))
+		}
+		all := total(minutes)
+		for _, p := range []connector.Priority{connector.Sweeping, connector.Dumping} {
+			if _, n := w.waited(p, 1); float64(n) < 0.09*float64(all.Requests) {
+				t.Errorf("%s has %d of %d requests", p, n, all.Requests)
+			}
+		}
+		if w.answers[429] != 0 {
+			t.Errorf("%d answers 429", w.answers[429])
+		}
+	})
 }
 
 func id(i int) string { return name(i) }

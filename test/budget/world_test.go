@@ -45,6 +45,7 @@ type world struct {
 	m      *connector.Metrics
 	reg    *prometheus.Registry
 	rng    *rand.Rand
+	sweeps connector.Sweeps
 
 	mu        sync.Mutex
 	warm      time.Time           // from when on it is measured
@@ -148,7 +149,7 @@ func (w *world) read(ctx context.Context, collection string, backfill bool) {
 	set := connector.Settings{
 		Source: "s", Collection: collection, Interval: interval, Jitter: connector.DefaultJitter, Tick: time.Microsecond, Paged: true,
 		Overlap: connector.DefaultOverlap, Lookback: lookback, Start: connector.Start{At: connector.Beginning},
-		OnBadRecord: connector.StopOnBadRecord, Fingerprint: cfg.Fingerprint(),
+		OnBadRecord: connector.StopOnBadRecord, Fingerprint: cfg.Fingerprint(), Sweeps: w.sweeps,
 	}
 	env := connector.Env{Now: time.Now, Sleep: sleep, Random: rng.Float64, Log: slog.New(slog.DiscardHandler), Go: func(f func()) { go f() }}
 	r, err := connector.NewReader(set, src, &committer{w, collection, backfill}, connector.NewMemory(), env, w.m.Collection("s", collection))
