@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tributary/connector"
+	"tributary/connector/rest/network"
 )
 
 const (
@@ -41,7 +42,7 @@ func (s *Source) unanswered(caller, limited context.Context, err error) error {
 		return &connector.RetryError{Reason: r, Err: errors.New(s.name + ": " + fmt.Sprintf(format, args...))}
 	}
 	cause := unwrapURL(err)
-	text := s.scrub.excerpt(trouble(cause, s.cfg.Base.Host), false, maxExcerpt)
+	text := s.scrub.excerpt(network.Explain(cause, s.cfg.Base.Host), false, maxExcerpt)
 	var timeout net.Error
 	var dns *net.DNSError
 	var again *connector.RetryError

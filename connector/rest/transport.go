@@ -1,12 +1,12 @@
 package rest
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
+
+	"tributary/connector/rest/network"
 )
 
 // NewTransport returns what carries the requests of one source: over HTTP/2 where the
@@ -16,7 +16,7 @@ import (
 func NewTransport(config *tls.Config) http.RoundTripper {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		OnProxyConnectResponse: refusedByProxy,
+		OnProxyConnectResponse: network.RefusedByProxy,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    dialTimeout,
@@ -29,17 +29,4 @@ func NewTransport(config *tls.Config) http.RoundTripper {
 		// on it would run into its deadline.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
-}
-
-// A proxyError is the status with which a proxy refuses to connect us. net/http makes
-// of it the bare text of the status, which anyone might have said.
-type proxyError struct{ status int }
-
-func (e *proxyError) Error() string { return http.StatusText(e.status) }
-
-func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode != http.StatusOK {
-		return &proxyError{resp.StatusCode}
-	}
-	return nil
 }

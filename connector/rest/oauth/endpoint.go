@@ -18,6 +18,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"tributary/connector"
+	"tributary/connector/rest/network"
 )
 
 // Endpoint asks a token endpoint. It makes one request for each call, follows no
@@ -182,9 +183,9 @@ func (c *call) failure(err error) *Failure {
 	at := "the token endpoint "
 	switch s := c.status; {
 	case s == 0 && !c.sent:
-		f.class, f.text = later, at+"cannot be reached: "+network(err)
+		f.class, f.text = later, at+"cannot be reached: "+below(err, c.cfg.TokenURL)
 	case s == 0:
-		f.class, f.text = unknown, at+"gave no whole answer: "+network(err)
+		f.class, f.text = unknown, at+"gave no whole answer: "+below(err, c.cfg.TokenURL)
 	case s/100 == 3:
 		f.class, f.text = client, fmt.Sprintf("%sanswered %d and points elsewhere, where a credential is never sent: set token_url to its final address", at, s)
 	case isKnown && (s/100 == 4 || s/100 == 2):
@@ -203,9 +204,9 @@ func (c *call) failure(err error) *Failure {
 	return f
 }
 
-// network names what failed below HTTP, without the address, whose query is nobody's
+// below names what failed below HTTP, without the address, whose query is nobody's
 // business.
-func network(err error) string {
+func below(err error, address string) string {
 	var u *url.Error
 	for errors.As(err, &u) && u.Err != nil {
 		err = u.Err
@@ -222,8 +223,16 @@ func network(err error) string {
 			return -1
 		}
 		return r
-	}, err.Error())
-	return text[:min(len(text), 200)]
+	}, network.Explain(err, host(address)))
+	return text[:min(len(text), 300)]
+}
+
+// host returns the host of an address of the config.
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host
+	}
+	return "its host"
 }
 
 // retry turns a failure into what a reader knows to wait for.

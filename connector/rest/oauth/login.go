@@ -118,7 +118,7 @@ func (e *Endpoint) Device(ctx context.Context, show func(address, code string)) 
 	case errors.As(err, &refused):
 		return Answer{}, fmt.Errorf("the device endpoint answered %d: check device_url, client_id and scopes", refused.Response.StatusCode)
 	case err != nil && !sent:
-		return Answer{}, errors.New("the device endpoint cannot be reached: " + network(err))
+		return Answer{}, errors.New("the device endpoint cannot be reached: " + below(err, e.cfg.DeviceURL))
 	case err != nil || d.DeviceCode == "" || d.VerificationURI == "":
 		return Answer{}, errors.New("the device endpoint gave no answer that can be used: check device_url")
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"tributary/connector/rest/network"
 )
 
 // deadlineKey is for the instant until which a request may be written: a dial heeds
@@ -21,7 +23,8 @@ var errTooLate = errors.New("it was too late to send it")
 func NewTransport(config *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: network.RefusedByProxy,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if d, ok := ctx.Value(deadlineKey{}).(time.Time); ok && err == nil {

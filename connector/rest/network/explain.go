@@ -1,6 +1,9 @@
-package rest
+// Package network names what goes wrong below HTTP (DNS, proxies, certificates,
+// handshakes, connections), with what a person can do about it.
+package network
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,15 +11,36 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// trouble says what went wrong before there was an answer, and what a person can do.
-// The cause has no address of a request in it (unwrapURL). The most particular comes
-// first: a certificate is within a handshake, a refusal within the way to a proxy.
-func trouble(cause error, host string) string {
+// dialTimeout is what the connector waits for a connection or a handshake.
+const dialTimeout = 10 * time.Second
+
+// A ProxyError is the status with which a proxy refuses to connect us. net/http makes
+// of it the bare text of the status, which anyone might have said.
+type ProxyError struct{ Status int }
+
+func (e *ProxyError) Error() string { return http.StatusText(e.Status) }
+
+// RefusedByProxy is the OnProxyConnectResponse of a transport whose errors are explained.
+func RefusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return &ProxyError{resp.StatusCode}
+	}
+	return nil
+}
+
+// Explain says what went wrong on the way to a host before there was an answer, and what
+// a person can do. The cause must have no address of a request in it, whose query may
+// hold a credential: no *url.Error. What Explain returns may be as long as a certificate's
+// names are.
+func Explain(cause error, host string) string {
+	// The most particular comes first: a certificate is within a handshake, a refusal
+	// within the way to a proxy.
 	for _, name := range []func(error, string) string{proxyTrouble, nameTrouble, certificateTrouble, tlsTrouble, dialTrouble} {
 		if text := name(cause, host); text != "" {
 			return text
@@ -26,13 +50,13 @@ func trouble(cause error, host string) string {
 }
 
 func proxyTrouble(err error, host string) string {
-	var refused *proxyError
+	var refused *ProxyError
 	var op *net.OpError
 	switch {
-	case errors.As(err, &refused) && refused.status == http.StatusProxyAuthRequired:
+	case errors.As(err, &refused) && refused.Status == http.StatusProxyAuthRequired:
 		return fmt.Sprintf("the proxy wants a credential to let us to %s (407): put name and password into HTTPS_PROXY", host)
 	case errors.As(err, &refused):
-		return fmt.Sprintf("the proxy does not let us to %s (%d %s): it has to allow that host, or NO_PROXY names it", host, refused.status, http.StatusText(refused.status))
+		return fmt.Sprintf("the proxy does not let us to %s (%d %s): it has to allow that host, or NO_PROXY names it", host, refused.Status, http.StatusText(refused.Status))
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return fmt.Sprintf("the proxy of HTTPS_PROXY or HTTP_PROXY cannot be reached (%v): correct it, or name %s in NO_PROXY", op.Err, host)
 	}
