@@ -51,6 +51,29 @@
 // Along a partition (SEQ, I) strictly rises. The record's timestamp is when it was
 // produced.
 //
+// # Dead letters
+//
+// A record that cannot be published may go to a dead letter queue (Config.Letters), in the
+// transaction of its batch. Its key is the id, null where there is none that can be a key;
+// its value what would have been published. Headers, all of them text; the first seven are
+// Kafka Connect's (DeadLetterQueueReporter), as far as there is such a thing here:
+//
+//	__connect.errors.topic                 the data topic
+//	__connect.errors.connector.name        SOURCE.COLLECTION
+//	__connect.errors.task.id               the lane's number
+//	__connect.errors.class.name            tributary.connector.Reader
+//	__connect.errors.stage                 TASK_POLL, or KAFKA_PRODUCE if it is too large
+//	__connect.errors.exception.class.name  tributary.BadRecord or .RecordTooLarge
+//	__connect.errors.exception.message     why
+//	ce_specversion, ce_source              as above
+//	ce_type                                SOURCE.COLLECTION.rejected
+//	ce_id                                  SEQ.letter.I
+//	ce_time                                the record's instant, if it has one
+//	tributary_batch                        SEQ.I.N, I of the N letters of the batch
+//	tributary_digest                       of the whole value
+//	content-type                           application/json; not if the value was cut
+//	tributary_cut                          the whole value's length; only if it was cut
+//
 // It never opens a transaction across a request to a source, never retries a batch
 // from memory after an unknown outcome, and never writes to a partition of the offsets
 // topic that is not its lane's.
