@@ -16,7 +16,7 @@ const parcels = `
     cursor: {field: changed, format: "02.01.2006 15:04:05", zone: Europe/Paris, tick: 1s},
     page: {offset_param: skip, size: 7, next: out.left},
     records: out.items, unwrap: parcel, id: [depot, no],
-
+    errors: [{when: {path: fault, equals: busy}, as: retry}],
     deletions: {field: state, equals: void}`
 
 var presetCases = []presetCase{

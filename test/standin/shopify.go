@@ -8,7 +8,7 @@ import (
 )
 
 // Shopify serves orders by GraphQL: whole seconds, a search syntax for the bounds, pages by
-// cursor, and every third question throttled with status 200.
+// cursor, and a question in 300 throttled with status 200.
 func Shopify(s *Store) http.Handler {
 	return serve(s, map[string]handler{"POST /admin/api/2026-01/graphql.json": shopifyQuery})
 }
@@ -44,7 +44,7 @@ func shopifyQuery(q *question) any {
 		}
 		m = make([]string, 3)
 	}
-	if q.bad == "" && q.s.Requests()%3 == 0 {
+	if q.bad == "" && q.s.Requests()%300 == 0 {
 		return document{"errors": []document{{"message": "Throttled", "extensions": document{"code": "THROTTLED"}}},
 			"extensions": document{"cost": document{"throttleStatus": document{"currentlyAvailable": 0, "restoreRate": 50}}}}
 	}
