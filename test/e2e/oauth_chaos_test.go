@@ -115,7 +115,7 @@ func TestTheBrokerDiesWhenANewTokenHasBeenReceived(t *testing.T) {
 				if code := p.wait(60 * time.Second); code != 0 {
 					t.Errorf("ended with code %d", code)
 				}
-				p = r.run()
+				r.run()
 			}
 			r.api.Insert("people", 50)
 			r.converge(r.oracle("people"), 60*time.Second)

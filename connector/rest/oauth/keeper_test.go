@@ -214,7 +214,7 @@ func TestTheIntentIsCommittedBeforeTheCallAndTheTokenBeforeItsUse(t *testing.T) 
 	in(t, tokenserver.Config{Life: 10 * time.Second, Revoke: true}, func(r *rig) {
 		k := r.keeper("one")
 		r.server.Hook(func(step tokenserver.Step, refresh string) {
-			s, _ := (&storeLife{memory: r.store}).Load(nil, true)
+			s, _ := (&storeLife{memory: r.store}).Load(context.Background(), true)
 			if s == nil || s.Intent == nil || s.Intent.Run != "one" || s.Intent.Ended || s.Refresh != refresh {
 				r.t.Errorf("at the call the store holds %+v", s)
 			}
