@@ -1,9 +1,16 @@
 package rest
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tributary/connector"
 )
 
 // BenchmarkDecode decodes a page of 100 records of 775 bytes whole: checked, split,
@@ -26,4 +33,31 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/record")
+}
+
+// BenchmarkBudget is what a request pays for the budget's sake.
+func BenchmarkBudget(b *testing.B) {
+	stated := http.Header{"X-Ratelimit-Remaining-Minute": {"1000000000"}, "X-Ratelimit-Endpoint-Cost": {"1"}}
+	for name, budget := range map[string]Budget{
+		"none": {},
+		"paced": {PerMinute: 1_000_000_000, Share: 1, Window: WindowMinute, Remaining: "x-ratelimit-remaining-minute",
+			Cost: Cost{Header: "x-ratelimit-endpoint-cost"}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			l := newLimiter(budget)
+			l.meter(connector.NewMetrics(prometheus.NewRegistry()).Source("s"))
+			ctx, date := context.Background(), time.Now()
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					t, err := l.wait(ctx, connector.Query{Page: 1, Priority: connector.Dumping}, kindList)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					t.done(stated, date, nil)
+				}
+			})
+		})
+	}
 }

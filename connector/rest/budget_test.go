@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -212,119 +211,21 @@ func TestWhoStopsWaitingTakesNothing(t *testing.T) {
 	})
 }
 
-func TestWhatAnAnswerDidCostIsTheTruth(t *testing.T) {
-	b := Budget{PerMinute: 600, Share: 1, Window: WindowNone, Cost: Cost{
-		Probe: 2, Get: 5, Pages: []PageCost{{100, 3}, {150, 8}}, Header: "x-cost"}}
-	for page, want := range map[int]float64{0: 1, 1: 1, 100: 1, 101: 3, 150: 3, 151: 8, 9999: 8} {
-		if got := b.Cost.of(b.Cost.costOf(connector.Query{Page: page}, kindList)); got != want {
-			t.Errorf("page %d costs %v, want %v", page, got, want)
+func TestAQueryThatIsOfNoUseLaterIsPutOff(t *testing.T) {
+	bubble(t, Budget{PerMinute: 6, Share: 1, Window: WindowNone}, func(t *testing.T, l *limiter) {
+		ask(t, l, urgent(connector.Live))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began, q := time.Now(), urgent(connector.Sweeping)
+		q.By = began.Add(3 * time.Second)
+		if _, err := l.wait(ctx, q, kindList); err != connector.ErrPutOff || time.Since(began) != 3*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
 		}
-	}
-	if got := b.Cost.of(b.Cost.costOf(connector.Query{IDs: []string{"1"}}, kindList)); got != 2 {
-		t.Errorf("a probe costs %v", got)
-	}
-	if got := b.Cost.of(b.Cost.costOf(connector.Query{IDs: []string{"1"}}, kindGet)); got != 5 {
-		t.Errorf("a single record costs %v", got)
-	}
-	bubble(t, b, func(t *testing.T, l *limiter) {
-		began := time.Now()
-		for range 60 {
-			turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
-			if err != nil {
-				t.Fatal(err)
-			}
-			turn.done(http.Header{"X-Cost": {"20"}}, time.Time{}, nil)
+		q.By = time.Now().Add(20 * time.Second)
+		turn, err := l.wait(ctx, q, kindList)
+		if err != nil || time.Since(began) > 11*time.Second {
+			t.Fatalf("got %v after %s", err, time.Since(began))
 		}
-		if took := time.Since(began); took < 110*time.Second || took > 121*time.Second {
-			t.Errorf("60 requests of 20 points took %s, want two minutes", took)
-		}
-		turn, _ := l.wait(t.Context(), urgent(connector.Live), kindList)
-		if turn.cost != 20 {
-			t.Errorf("the next is expected to cost %v", turn.cost)
-		}
-		turn.done(http.Header{"X-Cost": {"much"}}, time.Time{}, nil) // as if it were not there
+		turn.done(http.Header{}, time.Time{}, nil)
 	})
-}
-
-func TestWhatIsLeftIsSpreadOverTheRestOfItsTime(t *testing.T) {
-	bubble(t, Budget{}, func(t *testing.T, l *limiter) {
-		left, resets := 100, time.Now().Add(200*time.Second)
-		began := time.Now()
-		for range 100 {
-			turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
-			if err != nil {
-				t.Fatal(err)
-			}
-			left--
-			turn.done(http.Header{"Ratelimit": {`"day";r=` + strconv.Itoa(left) + `;t=` + strconv.Itoa(int(time.Until(resets).Seconds()))}}, time.Time{}, nil)
-		}
-		if took := time.Since(began); took < 150*time.Second || took > 201*time.Second {
-			t.Errorf("100 requests took %s, want 200 s", took)
-		}
-	})
-}
-
-func TestNothingLeftIsNotBelievedForEver(t *testing.T) {
-	for _, w := range []Window{WindowMinute, WindowSliding, WindowNone} {
-		t.Run(string(w), func(t *testing.T) {
-			bubble(t, Budget{PerMinute: 600, Share: 1, Window: w, Remaining: "left"}, func(t *testing.T, l *limiter) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				began := time.Now()
-				for range 10 {
-					turn, err := l.wait(ctx, urgent(connector.Dumping), kindList)
-					if err != nil {
-						t.Fatal(err)
-					}
-					turn.done(http.Header{"Left": {"0"}}, time.Now(), nil)
-				}
-				if took := time.Since(began); took > 10*time.Minute || w != WindowNone && took < 40*time.Second {
-					t.Errorf("10 requests took %s, though each answer says that nothing is left", took)
-				}
-			})
-		})
-	}
-}
-
-func TestAnAnswerThatWasOvertakenIsNotNews(t *testing.T) {
-	bubble(t, Budget{PerMinute: 600, Share: 1, Window: WindowMinute, Remaining: "left"}, func(t *testing.T, l *limiter) {
-		date := time.Now()
-		var turns [3]*turn
-		for i := range turns {
-			turns[i], _ = l.wait(t.Context(), urgent(connector.Live), kindList)
-		}
-		turns[2].done(http.Header{"Left": {"10"}}, date, nil)
-		turns[0].done(http.Header{"Left": {"500"}}, date, nil)
-		turns[1].done(http.Header{"Left": {"400"}}, date.Add(-time.Minute), nil)
-		if got := l.account.remaining(); got > 10 {
-			t.Errorf("%v points are taken to be left, and there are 10 at the most", got)
-		}
-	})
-}
-
-// BenchmarkBudget is what a request pays for the budget's sake.
-func BenchmarkBudget(b *testing.B) {
-	stated := http.Header{"X-Ratelimit-Remaining-Minute": {"1000000000"}, "X-Ratelimit-Endpoint-Cost": {"1"}}
-	for name, budget := range map[string]Budget{
-		"none": {},
-		"paced": {PerMinute: 1_000_000_000, Share: 1, Window: WindowMinute, Remaining: "x-ratelimit-remaining-minute",
-			Cost: Cost{Header: "x-ratelimit-endpoint-cost"}},
-	} {
-		b.Run(name, func(b *testing.B) {
-			l := newLimiter(budget)
-			l.meter(connector.NewMetrics(prometheus.NewRegistry()).Source("s"))
-			ctx, date := context.Background(), time.Now()
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					t, err := l.wait(ctx, connector.Query{Page: 1, Priority: connector.Dumping}, kindList)
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					t.done(stated, date, nil)
-				}
-			})
-		})
-	}
 }
