@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +110,8 @@ func TestCheckFindsEachHostility(t *testing.T) {
 		{"stamps of seconds that are configured", hostile.Hostility{ShownPrecision: time.Second}, "    cursor: {tick: 1s}", "stamps", "ok", ""},
 		{"pages that are cut", hostile.Hostility{MaxPerPage: 40}, "", "size", "warn", "`page.size: 40` and `probe.max: 40`"},
 		{"offsets that change", hostile.Hostility{MixedOffsets: true}, "", "offsets", "note", "compared as instants"},
+		{"an order that cannot be asked for", hostile.Hostility{}, "    order: none\n    echo: null", "bound", "ok", "nothing older"},
+		{"an order that cannot be asked for, and bounds of hours", hostile.Hostility{BoundTick: time.Hour}, "    order: none\n    echo: null", "tick", "fail", "`cursor.tick: 1"},
 		{"errors now and then", hostile.Hostility{ServerError: 0.2, CutBody: 0.1, HTML: 0.1}, "", "bound", "ok", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,14 +149,23 @@ func TestCheckSeesTiesAndWhetherTheyCanBePaged(t *testing.T) {
 func TestCheckSeesRecordsThatAreListedLate(t *testing.T) {
 	for _, c := range []struct{ settings, status, says string }{
 		{"", "note", "do not set `lookback` lower"},
-		{"    overlap: 1s\n    lookback: 3s", "warn", "set `lookback` to the longest"},
+		{"    overlap: 1s\n    lookback: 2500ms", "warn", "set `lookback` to the longest"},
 	} {
 		t.Run(c.status, func(t *testing.T) {
 			t.Parallel()
 			r := newContractRig(t, hostile.Hostility{}, c.settings)
-			// Stamped a second and a half ago, and visible when the first look is over.
-			r.api.API.InsertAt("people", 5, hostile.Timing{Backdate: 2500 * time.Millisecond, Late: 1500 * time.Millisecond})
+			// All the time there are records that turn visible long after their stamps: whenever
+			// the two looks are, some come between them.
+			ctx, stop := context.WithCancel(t.Context())
+			var writing sync.WaitGroup
+			writing.Go(func() {
+				for sleep(ctx, 50*time.Millisecond) == nil {
+					r.api.API.InsertAt("people", 1, hostile.Timing{Backdate: 2500 * time.Millisecond})
+				}
+			})
 			byRule, code, text := r.findings("2s")
+			stop()
+			writing.Wait()
 			if got := byRule["late"]; got.Status != c.status || !strings.Contains(got.Remedy, c.says) || (code == 0) != (c.status == "note") {
 				t.Errorf("exit code %d, want %s\n%s", code, c.status, text)
 			}

@@ -149,7 +149,7 @@ func TestRunUntilCaughtUpNamesACollectionThatCannotBeRead(t *testing.T) {
 
 func TestCheckSaysWhatIsWrongWithoutWritingAnything(t *testing.T) {
 	c := newCLI(t, "[people, accounts]")
-	code, stdout, stderr := c.run("check", "-o", "json")
+	code, stdout, stderr := c.run("check", "-o", "json", "--wait", "0")
 	if code != exitCheck {
 		t.Fatalf("check ended with %d:\n%s%s", code, stdout, stderr)
 	}

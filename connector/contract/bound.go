@@ -125,6 +125,10 @@ func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool)
 
 // coarse reports that rows below a bound were shown: by how much says how it was cut.
 func (c *Check) coarse(from, oldest connector.Instant) {
+	if oldest >= from.Add(-max(c.tick, c.shownPrecision())) {
+		c.add("bound", OK, fmt.Sprintf("asked from %s it begins a little below, with %s, in ascending order", from, oldest), "", "")
+		return
+	}
 	for _, g := range ladder {
 		if oldest >= from.Floor(g) {
 			c.cut(g, fmt.Sprintf("asked from %s it begins with %s", from, oldest))
@@ -151,19 +155,20 @@ func (c *Check) precision(ctx context.Context, at connector.Instant) {
 		return
 	}
 	least := max(c.tick, c.shownPrecision())
-	coarsest, seen := time.Duration(0), ""
+	coarsest, seen, finer := time.Duration(0), "", least
 	for _, g := range ladder {
 		if g <= least {
 			continue
 		}
 		from := at.Floor(g).Add(g).Add(-least).Floor(c.tick)
-		if from <= at {
-			continue
+		if from.Floor(finer) <= at {
+			continue // the end of a minute is that of a second too: it would not tell them apart
 		}
 		page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
 		if !ok || len(page.Records) == 0 || page.Records[0].Bad != "" || page.Records[0].Instant > at {
 			break
 		}
+		finer = g
 		coarsest, seen = g, fmt.Sprintf("asked from %s it begins with %s", from, page.Records[0].Instant)
 	}
 	if coarsest > 0 {

@@ -127,6 +127,12 @@ func TestEachRuleFindsWhatItIsFor(t *testing.T) {
 			p.Records = slices.DeleteFunc(p.Records, func(r connector.Record) bool { return r.Instant == q.From })
 			return nil
 		}, rule: "bound", level: Fail, says: "exclusive"},
+		{name: "a bound that is generous by a tick", spoil: func(q connector.Query, p *connector.Page) error {
+			if q.From != connector.Beginning && q.From < now && q.From != connector.Forever {
+				p.Records = append([]connector.Record{record("below", q.From.Add(-time.Microsecond))}, p.Records...)
+			}
+			return nil
+		}, rule: "bound", level: OK, says: "a little below"},
 		{name: "a bound that refuses a fraction", spoil: func(q connector.Query, _ *connector.Page) error {
 			if q.From != connector.Beginning && q.From.Floor(time.Second) != q.From || q.From > now {
 				return refused("400")
@@ -351,4 +357,27 @@ func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTheTickIsFoundWhereverTheRecordsLie moves the records against seconds and minutes.
+func TestTheTickIsFoundWhereverTheRecordsLie(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []time.Duration{time.Millisecond, time.Second, time.Minute} {
+		for shift := range 70 {
+			s, o := fill(40), options()
+			s.cut = cut
+			for i := range s.rows {
+				s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(time.Duration(shift)*1_010_007*time.Microsecond))
+			}
+			got := look(t, s, o, nil)["tick"]
+			if got.Level != Fail || !strings.Contains(got.Set, short(cut)+"`") && !strings.Contains(got.Set, "1s") {
+				t.Errorf("bounds of %s, shift %d: %+v", cut, shift, got)
+			}
+			for _, g := range ladder {
+				if g > cut && strings.Contains(got.Set, " "+short(g)+"`") {
+					t.Errorf("bounds of %s, shift %d: it says %s", cut, shift, got.Set)
+				}
+			}
+		}
+	}
 }
