@@ -26,14 +26,20 @@ type Parent struct {
 	Skip []int
 }
 
+// Beside returns the whole config of another list of the same API: what it shares with
+// the collection is the collection's.
+func (c *Config) Beside(list Config) Config {
+	list.Base, list.Auth, list.Errors = c.Base, c.Auth, c.Errors
+	list.Timeout, list.MaxBody, list.MaxCompressed, list.MaxDepth = c.Timeout, c.MaxBody, c.MaxCompressed, c.MaxDepth
+	if list.Format == "" {
+		list.Format, list.Zone = c.Format, c.Zone
+	}
+	return list
+}
+
 // config returns the whole config of the list of parents.
 func (p *Parent) config(c *Config) Config {
-	l := p.List
-	l.Base, l.Auth, l.Errors = c.Base, c.Auth, c.Errors
-	l.Timeout, l.MaxBody, l.MaxCompressed, l.MaxDepth = c.Timeout, c.MaxBody, c.MaxCompressed, c.MaxDepth
-	if l.Format == "" {
-		l.Format = c.Format
-	}
+	l := c.Beside(p.List)
 	l.Unordered, l.list = true, true
 	return l
 }
