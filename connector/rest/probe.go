@@ -18,8 +18,8 @@ type Probe struct {
 	// say that it is not there. Path is that of an endpoint that takes several; with
 	// neither, it is the collection's.
 	Get, Path string
-	// Request is what is sent there; nil: what the collection sends, and with Get only what
-	// of that names no value.
+	// Request is what is sent there; nil: what the collection sends, and with Get only those
+	// of its headers that name no value.
 	Request *Request
 	// Records is the path of the array of records in an answer to Path, Record that of the
 	// record in one to Get; empty: the whole.
@@ -93,21 +93,17 @@ func newProbeForm(c *Config) (*form, error) {
 	return b.form, b.err()
 }
 
-// fixed returns what of the collection's request names no value: versions and keys, but
-// not its filters.
+// fixed returns what of the collection's request is sent for a single record: the headers
+// that name no value. Parameters are about lists.
 func (c *Config) fixed() *Request {
-	out := &Request{Params: map[string][]string{}, Headers: http.Header{}}
-	keep := func(to, from map[string][]string) {
-		for name, values := range from {
-			for _, v := range values {
-				if t, err := parseText(v); err == nil && t.needs == 0 {
-					to[name] = append(to[name], v)
-				}
+	out := &Request{Headers: http.Header{}}
+	for name, values := range c.Headers {
+		for _, v := range values {
+			if t, err := parseText(v); err == nil && t.needs == 0 {
+				out.Headers[name] = append(out.Headers[name], v)
 			}
 		}
 	}
-	keep(out.Params, c.Params)
-	keep(out.Headers, c.Headers)
 	return out
 }
 
