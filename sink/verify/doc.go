@@ -24,7 +24,7 @@ package verify
 
 // Proved says in words what holds of topics in which nothing was found.
 var Proved = []string{
-	"every record of the offsets topic can be read, and the entries, marks and doubts that survive compaction add up to the sum in each state;",
+	"every record of the offsets topic can be read, and the entries, marks, doubts and receipts that survive compaction add up to the sum in each state;",
 	"each state belongs to the data topic there is, with its partitions, and lies on the lane where it is looked for;",
 	"along each partition the records stand in the order of their batches, none twice, and none of a batch that was not committed;",
 	"each value has the digest, and each record the headers, that it was published with;",

@@ -29,6 +29,18 @@ func (w *world) plant(collection, body string) *planted {
 
 func (p *planted) change(body string) { p.bodies = append(p.bodies, p.Change(body)) }
 
+// oddRow shows a row that cannot be published, or changes one.
+func (s *schedule) oddRow(n, m int) bool {
+	body := fmt.Sprintf(`{"updated_at":"AT","n":%d,"m":%d,"nth":%d}`, n, m, len(s.planted))
+	if n%2 == 0 && len(s.planted) > 0 {
+		p := s.planted[m%len(s.planted)]
+		p.change(fmt.Sprintf(`{"id":null,"updated_at":"AT","n":%d,"m":%d,"nth":%d}`, n, m, len(p.bodies)))
+	} else {
+		s.plant(collections[m%2], body)
+	}
+	return true
+}
+
 // judgeLetters says what is wrong with the dead letter queue: each row's last body is there
 // once, each that it had before at most once, and nothing else.
 func (w *world) judgeLetters(ctx context.Context, cl *kgo.Client, table *offsets.Table) (wrong []error) {

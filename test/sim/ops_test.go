@@ -42,6 +42,7 @@ var actions = map[string]action{
 	"cut connections":    {1, (*schedule).cutOne},
 	"write":              {10, (*schedule).write},
 	"write on":           {4, (*schedule).writeOn},
+	"odd row":            {2, (*schedule).oddRow},
 	"wait":               {8, (*schedule).wait},
 	"wait long":          {1, (*schedule).waitLong},
 	"compact":            {2, (*schedule).compact},
