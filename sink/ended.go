@@ -111,8 +111,8 @@ func (l *Lane) ended(idle bool) error {
 	for topic, w := range l.writers {
 		req.Topics = append(req.Topics, every(topic, w.identity.Partitions))
 	}
-	for topic, partitions := range l.letterTopics {
-		req.Topics = append(req.Topics, every(topic, partitions))
+	for topic, id := range l.letterTopics {
+		req.Topics = append(req.Topics, every(topic, id.Partitions))
 	}
 	l.mu.Unlock()
 	// Briefly: what is staged meanwhile waits.

@@ -47,8 +47,8 @@ type Lane struct {
 	urgent  []*staged          // what is committed before that, each alone
 	writers map[string]*Writer // by topic
 	limits  map[string]int32   // bytes of a batch, by topic
-	// letterTopics are the dead letter queues in use, with their partitions.
-	letterTopics map[string]int32
+	// letterTopics are the dead letter queues in use.
+	letterTopics map[string]offsets.Identity
 	whole        map[string]error // nil for a topic in which nothing hangs, else why it cannot be written
 	wake         chan struct{}
 	closing      bool
@@ -67,7 +67,7 @@ func newLane(cfg Config, number int32, suspects *suspects) *Lane {
 	name := strconv.Itoa(int(number))
 	return &Lane{
 		Number: number, cfg: cfg, log: cfg.Log.With("lane", number), m: cfg.Metrics.Lane(name), suspects: suspects,
-		writers: map[string]*Writer{}, limits: map[string]int32{}, letterTopics: map[string]int32{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
+		writers: map[string]*Writer{}, limits: map[string]int32{}, letterTopics: map[string]offsets.Identity{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
 		seen: sightings{}, spent: make(chan struct{}),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -43,10 +44,7 @@ func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*l
 	if err := l.notHung(ctx, name, to); err != nil {
 		return nil, err
 	}
-	id, err := Identify(ctx, l.cl, to)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		id, err = l.makeTopic(ctx, name, "dead letter queue", to, 1, LetterTopicConfig())
-	}
+	id, err := l.letterTopic(ctx, name, to)
 	if err == nil {
 		err = TakesLetters(ctx, l.cl, name, to)
 	}
@@ -55,7 +53,7 @@ func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*l
 	}
 	limit := maxMessageBytes(ctx, l.cl, to)
 	l.mu.Lock()
-	l.limits[to], l.letterTopics[to] = limit, id.Partitions
+	l.limits[to], l.letterTopics[to] = limit, id
 	l.mu.Unlock()
 	return &letterBox{topic: to, limit: int(limit), name: name, fixed: []kgo.RecordHeader{
 		{Key: "__connect.errors.topic", Value: []byte(topic)},
@@ -66,6 +64,38 @@ func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*l
 		{Key: "ce_type", Value: []byte(name.String() + ".rejected")},
 		{Key: "ce_source", Value: newHeaders(name.Source, name.Collection).source},
 	}}, nil
+}
+
+// letterTopic looks a dead letter queue up, or makes it.
+func (l *Lane) letterTopic(ctx context.Context, name offsets.Name, topic string) (offsets.Identity, error) {
+	id, err := Identify(ctx, l.cl, topic)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return l.makeTopic(ctx, name, "dead letter queue", topic, 1, LetterTopicConfig())
+	}
+	return id, err
+}
+
+// renew looks for a dead letter queue that Kafka does not know any more: no state belongs to
+// it, so that another one of its name is as good. The client would produce to the old
+// one for ever.
+func (l *Lane) renew(name offsets.Name, topic string, err error) {
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	id, err := l.letterTopic(ctx, name, topic)
+	l.mu.Lock()
+	was := l.letterTopics[topic]
+	l.mu.Unlock()
+	if err != nil || id == was {
+		return // it is tried again
+	}
+	limit := maxMessageBytes(ctx, l.cl, topic)
+	l.mu.Lock()
+	l.limits[topic], l.letterTopics[topic] = limit, id
+	l.mu.Unlock()
+	l.cl.PurgeTopicsFromProducing(topic)
 }
 
 // TakesLetters returns a *connector.StopError when a topic cannot be the dead letter queue of

@@ -146,6 +146,10 @@ func (l *Lane) blame(failed map[string]error) {
 // gone returns a *connector.StopError when a topic refused records because it is not
 // the one any more that the state belongs to.
 func (l *Lane) gone(w *Writer, err error) error {
+	if other := (*TopicError)(nil); errors.As(err, &other) && other.Topic != w.topic {
+		l.renew(w.name, other.Topic, err)
+		return nil
+	}
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) {
 		return nil
 	}

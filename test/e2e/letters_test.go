@@ -154,3 +154,25 @@ func mayNotWriteLetters(t *testing.T, b *kafkatest.Broker) {
 		t.Errorf("%d dead letters", n)
 	}
 }
+
+func TestADeadLetterQueueThatWasDeletedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	r := small(t)
+	r.set("on_bad_record", "dlq")
+	p := r.run()
+	r.api.Plant("people", `{"updated_at":"AT","n":1}`)
+	eventually(t, 15*time.Second, "it is a dead letter", func() bool { return p.metric("tributary_dead_letters_total", "collection", "people") == 1 })
+	if _, err := r.admin().DeleteTopic(r.context(), r.letters()); err != nil {
+		t.Fatal(err)
+	}
+	r.api.Plant("people", `{"updated_at":"AT","n":2}`)
+	p.says(40*time.Second, "quarantined", "collection=people", r.letters(), "UNKNOWN_TOPIC")
+	r.othersGoOn(p)
+	r.api.Insert("people", 3)
+	r.converge(r.oracle("people", "accounts"), 40*time.Second)
+	p.says(5*time.Second, "topic takes records again", "collection=people")
+	if got := r.records(r.letters()); len(got) != 1 || !strings.Contains(string(got[0].Value), `"n":2`) {
+		t.Errorf("dead letters %v", got)
+	}
+	p.stop()
+}
