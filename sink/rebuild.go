@@ -31,10 +31,10 @@ type Rebuilt struct {
 	unlike  map[uint16]bool              // fingerprints with which a value has another hash than parse finds
 }
 
-// Rebuild reads a data topic from its beginning to its end. parse reads a value with the
+// Rebuild reads a data topic from its beginning to its end. parse reads a value, and the key it has, with the
 // present config: whether it finds the hashes in the headers tells whether they were made
 // with the same.
-func Rebuild(ctx context.Context, cl *kgo.Client, name offsets.Name, topic string, parse func([]byte) (connector.Record, error)) (*Rebuilt, error) {
+func Rebuild(ctx context.Context, cl *kgo.Client, name offsets.Name, topic string, parse func(key string, value []byte) (connector.Record, error)) (*Rebuilt, error) {
 	r := &Rebuilt{Memory: connector.NewMemory(), Newest: connector.Beginning, deleted: map[string]connector.Instant{}, unlike: map[uint16]bool{}}
 	var err error
 	if r.Identity, err = Identify(ctx, cl, topic); err != nil {
@@ -51,7 +51,7 @@ func Rebuild(ctx context.Context, cl *kgo.Client, name offsets.Name, topic strin
 	return r, err
 }
 
-func (r *Rebuilt) add(headers *HeaderReader, rec *kgo.Record, parse func([]byte) (connector.Record, error)) {
+func (r *Rebuilt) add(headers *HeaderReader, rec *kgo.Record, parse func(string, []byte) (connector.Record, error)) {
 	r.Records++
 	h, err := headers.Read(rec)
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *Rebuilt) add(headers *HeaderReader, rec *kgo.Record, parse func([]byte)
 	r.Newest = max(r.Newest, min(h.Time, connector.InstantOf(rec.Timestamp)))
 	r.print = max(r.print, h.Print)
 	e := connector.Entry{Instant: h.Time, Hash: h.Hash, Print: h.Print}
-	v, err := parse(rec.Value)
+	v, err := parse(id, rec.Value)
 	if err != nil || v.ID != id || v.Hash != h.Hash {
 		r.unlike[h.Print] = true
 	}

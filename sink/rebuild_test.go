@@ -15,7 +15,7 @@ import (
 )
 
 // parse reads the values of these tests, "ID/HASH": what a config makes of a record.
-func parse(value []byte) (connector.Record, error) {
+func parse(_ string, value []byte) (connector.Record, error) {
 	id, hash, ok := strings.Cut(string(value), "/")
 	if !ok {
 		return connector.Record{}, errors.New("not a record")

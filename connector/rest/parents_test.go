@@ -238,3 +238,16 @@ func TestACollectionUnderParentsIsSaidWhole(t *testing.T) {
 		t.Errorf("the fingerprint shows %s", f)
 	}
 }
+
+func TestAPublishedRecordHasItsParentInItsKey(t *testing.T) {
+	t.Parallel()
+	p, err := NewRecordParser(below(nil)("https://api.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"b~1c/7", "a/7"} {
+		if r, err := p.Parse(key, []byte(`{"id":7,"updated_at":"2024-01-01T00:00:00Z"}`)); err != nil || r.ID != key {
+			t.Errorf("%s: got %q %v", key, r.ID, err)
+		}
+	}
+}

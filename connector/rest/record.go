@@ -18,10 +18,16 @@ func NewRecordParser(cfg Config) (*RecordParser, error) {
 	return &RecordParser{newPageDecoder(&cfg, cfg.stamps())}, nil
 }
 
-// Parse reads one record, which the result aliases. Its error says that the value is not
-// a JSON document that a page could hold.
-func (p *RecordParser) Parse(value []byte) (connector.Record, error) {
+// Parse reads one record, which the result aliases, and which was published under that key:
+// of an id with a part of its parent's, only the key has that part. Its error says that the
+// value is not a JSON document that a page could hold.
+func (p *RecordParser) Parse(key string, value []byte) (connector.Record, error) {
 	d := p.pages
+	if k := d.fields.parentPart; k >= 0 {
+		if parts := splitID(key); k < len(parts) {
+			d.parent = parts[k]
+		}
+	}
 	if err := canon.Check(value, d.depth); err != nil {
 		return connector.Record{}, err
 	}

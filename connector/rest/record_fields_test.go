@@ -125,7 +125,7 @@ func TestAPublishedRecordIsParsedWithoutWhatWasAroundIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := p.Parse([]byte(`{"id":1,"updated_at":"2024-01-01T00:00:00Z"}`)); err != nil || r.ID != "1" || r.Bad != "" {
+	if r, err := p.Parse("", []byte(`{"id":1,"updated_at":"2024-01-01T00:00:00Z"}`)); err != nil || r.ID != "1" || r.Bad != "" {
 		t.Errorf("got %+v %v", r, err)
 	}
 }

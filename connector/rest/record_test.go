@@ -24,7 +24,7 @@ func TestARecordAloneIsReadAsInItsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, v := range values {
-		got, err := p.Parse([]byte(v))
+		got, err := p.Parse("", []byte(v))
 		want := page.Records[i]
 		if err != nil || got.ID != want.ID || got.Instant != want.Instant || got.Hash != want.Hash || got.Deleted != want.Deleted ||
 			got.Stamp != want.Stamp || got.Bad != want.Bad || string(got.Value) != v {
@@ -32,7 +32,7 @@ func TestARecordAloneIsReadAsInItsPage(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "{", `{"id":1} {}`, "\xff"} {
-		if _, err := p.Parse([]byte(bad)); err == nil {
+		if _, err := p.Parse("", []byte(bad)); err == nil {
 			t.Errorf("%q was taken for a record", bad)
 		}
 	}

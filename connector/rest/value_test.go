@@ -76,7 +76,7 @@ func TestAPublishedValueHasTheHashOfItsRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		got, err := parser.Parse(first.Value)
+		got, err := parser.Parse(first.ID, first.Value)
 		if err != nil || got.Hash != first.Hash || string(got.Value) != string(first.Value) {
 			t.Errorf("read from its topic it is %+v (%v), and was %+v", got, err, first)
 		}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"tributary/connector/rest"
+)
+
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// TestTheExamplesOfTheDocsAreConfigs decodes every example that is a config, or the sources
+// of one: who copies it must not be refused.
+func TestTheExamplesOfTheDocsAreConfigs(t *testing.T) {
+	env := func(name string) (string, bool) { return canary + name, true }
+	for file, least := range map[string]int{"README.md": 2, "docs/sources.md": 9} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, block := range yamlBlock.FindAllStringSubmatchIndex(string(text), -1) {
+			example := string(text[block[2]:block[3]])
+			line := 1 + strings.Count(string(text[:block[2]]), "\n")
+			switch {
+			case strings.HasPrefix(example, "sources:"):
+				example = head + example
+			case !strings.HasPrefix(example, "group:"):
+				continue
+			}
+			found++
+			if _, err := parseConfig(newConfigText("example", []byte(example)), "testdata", env, presets{rest.Preset, rest.PresetNames}); err != nil {
+				t.Errorf("%s, line %d: %v", file, line, err)
+			}
+		}
+		if found < least {
+			t.Errorf("%s: %d examples were found, want %d", file, found, least)
+		}
+	}
+}
