@@ -209,3 +209,64 @@ func TestAProcessThatIsFrozenBeforeItsCallIsWaitedForAndThenSendsNothing(t *test
 		t.Errorf("the token server saw %v", f)
 	}
 }
+
+// SIGTERM comes while the answer of the token endpoint is on its way.
+func TestARefreshIsFinishedBeforeTheProcessEnds(t *testing.T) {
+	t.Parallel()
+	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 4 * time.Second, Revoke: true}, hostile.Config{Collections: []string{"people"}})
+	r.api.Insert("people", 50)
+	first := make(chan *process, 1)
+	told := at(tokens.Server, tokenserver.Acted, 2, func() {
+		p := <-first
+		p.signal(syscall.SIGTERM)
+		time.Sleep(2 * time.Second)
+	})
+	p := r.run()
+	first <- p
+	eventually(t, 30*time.Second, "it is told to end in a refresh", told)
+	if code := p.wait(10 * time.Second); code != 0 {
+		t.Errorf("ended with code %d", code)
+	}
+	p = r.run()
+	p.says(10*time.Second, "caught up") // without waiting for anybody
+	p.stop()
+	if err := tokens.Server.Kept(); err != nil {
+		t.Error(err)
+	}
+	if f := tokens.Server.Fired(); f["reused"]+f["graced"] > 0 {
+		t.Errorf("a token was sent twice: %v", f)
+	}
+}
+
+// A process is frozen when the answer of the token endpoint is on its way. Another one
+// takes over, waits, and sends the old token again, which the server allows for. When the
+// first one wakes up with its answer, it gives that up, and its place.
+func TestAProcessThatIsFrozenWithItsAnswerGivesItUp(t *testing.T) {
+	t.Parallel()
+	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 6 * time.Second, Grace: time.Minute, Revoke: true}, hostile.Config{Collections: []string{"people"}})
+	r.api.Insert("people", 50)
+	processes := make(chan *process, 1)
+	frozen := at(tokens.Server, tokenserver.Acted, 2, func() { (<-processes).signal(syscall.SIGSTOP) })
+	first := launch(t, "run", "-c", r.fileFor("first"))
+	processes <- first
+	eventually(t, 30*time.Second, "it is frozen in a refresh", frozen)
+	second := launch(t, "run", "-c", r.fileFor("second"))
+	second.says(60*time.Second, "a process ended while it was getting a new token")
+	second.says(20*time.Second, "caught up")
+	first.signal(syscall.SIGCONT)
+	if code := first.wait(60 * time.Second); code != 5 {
+		t.Errorf("the first ended with code %d", code)
+	}
+	r.api.Insert("people", 50)
+	r.converge(r.oracle("people"), 40*time.Second)
+	time.Sleep(12 * time.Second) // two tokens more
+	second.running()
+	r.api.Insert("people", 50)
+	r.converge(r.oracle("people"), 20*time.Second)
+	if err := tokens.Server.Kept(); err != nil {
+		t.Error(err)
+	}
+	if f := tokens.Server.Fired(); f["graced"] != 1 {
+		t.Errorf("the token server saw %v", f)
+	}
+}

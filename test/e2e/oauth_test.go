@@ -105,3 +105,36 @@ func TestKilledAgainAndAgainTheAccountIsKept(t *testing.T) {
 		t.Errorf("the token server saw %v", fired)
 	}
 }
+
+// Client credentials need no key and no login, and every command has them.
+func TestASourceWithClientCredentialsIsRead(t *testing.T) {
+	t.Parallel()
+	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 2 * time.Second, Style: "body"}, hostile.Config{Collections: []string{"people"}})
+	r.config.seal = ""
+	r.config.sources[0].auth = strings.Replace(oauthConfig(tokens, "auth_style: body"), "refresh_token", "client_credentials", 1)
+	r.api.Insert("people", 100)
+	p := r.run()
+	r.write(50, 6*time.Second, 73)
+	r.api.Quiesce()
+	r.converge(r.oracle("people"), 20*time.Second)
+	r.right("people")
+	p.stop()
+	if n := tokens.Server.Fired()["refreshed"]; n < 4 || n > 8 {
+		t.Errorf("%d tokens of 2 s", n)
+	}
+	if code, out, log := r.command("preview", "crm.people"); code != 0 || !strings.Contains(log, "records on the page") {
+		t.Errorf("preview ended with code %d\n%s%s", code, out, log)
+	}
+	if code, _, log := r.command("auth", "login", "crm"); code != 2 || !strings.Contains(log, "nobody logs in") {
+		t.Errorf("auth login ended with code %d\n%s", code, log)
+	}
+	tokens.Server.RevokeAccess()
+	if s := r.tokenStatus(); s.State != "own" {
+		t.Errorf("%+v", s)
+	}
+	for _, rec := range r.records(r.offsets()) {
+		if strings.Contains(string(rec.Key), `"auth"`) {
+			t.Errorf("%s is kept", rec.Key)
+		}
+	}
+}
