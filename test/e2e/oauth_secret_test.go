@@ -129,7 +129,7 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 		}
 		return names
 	}
-	for life := 0; life < 4 || life < 20 && len(missing()) > 0; life++ {
+	for life := 0; life < 4 || life < 20 && (len(missing()) > 0 || echoed.Load() < 10); life++ {
 		p := r.run()
 		r.write(50, phase()/5, uint64(life))
 		keep(p, fmt.Sprintf("life %d", life))
