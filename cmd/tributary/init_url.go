@@ -33,16 +33,15 @@ func draftConfig(ctx context.Context, a *app, address, auth string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	asked := *at
-	asked.Fragment = ""
-	if c.param != "" {
+	at.Fragment = ""
+	if c.auth != nil && c.auth.QueryName != "" {
 		q := at.Query()
-		q.Set(c.param, c.value)
-		asked.RawQuery = q.Encode()
+		q.Del(c.auth.QueryName) // it is put on by auth
+		at.RawQuery = q.Encode()
 	}
 	client := rest.NewClient(a.version, rest.Budget{}, nil)
 	defer client.CloseIdleConnections()
-	header, body, err := client.Sample(ctx, &asked, c.auth, connector.NewMetrics(prometheus.NewRegistry()).Source("init"))
+	header, body, err := client.Sample(ctx, at, c.auth, connector.NewMetrics(prometheus.NewRegistry()).Source("init"))
 	if err != nil {
 		if again := new(connector.RetryError); errors.As(err, &again) && again.Reason == connector.RetryUnauthorized && auth == "" {
 			return nil, fmt.Errorf("%w; name the variable that holds it: --auth bearer:VARIABLE", err)
@@ -54,7 +53,7 @@ func draftConfig(ctx context.Context, a *app, address, auth string) ([]byte, err
 		return nil, fmt.Errorf("%s: %w", at.Host, err)
 	}
 	return d.YAML(draft.Options{
-		Auth: c.yaml, Param: c.param, Variable: c.variable, Preset: presetOf(at.Host),
+		Auth: c.yaml, Preset: presetOf(at.Host),
 		Rates: rest.RateHeaders(header), PerMinute: rest.PerMinute(header),
 	}), nil
 }
@@ -85,8 +84,6 @@ func (n *node) textOr(otherwise string) string {
 type initAuth struct {
 	auth *rest.Auth
 	yaml string
-	// param and variable are the query parameter that takes value, and where it is.
-	param, variable, value string
 }
 
 // parseInitAuth reads KIND:…:VARIABLE. What is not the name of a variable may be the
@@ -115,17 +112,17 @@ func parseInitAuth(s string, env func(string) (string, bool)) (initAuth, error) 
 	ref := func(name string) string { return `"${env:` + name + `}"` }
 	switch kind := parts[0]; {
 	case kind == "bearer" && len(parts) == 2:
-		return initAuth{auth: &rest.Auth{Bearer: value}, yaml: "{bearer: " + ref(variable) + "}"}, nil
+		return initAuth{&rest.Auth{Bearer: value}, "{bearer: " + ref(variable) + "}"}, nil
 	case kind == "header" && len(parts) == 3 && isHeaderName(parts[1]):
-		return initAuth{auth: &rest.Auth{HeaderName: parts[1], Header: value}, yaml: "{header: {name: " + parts[1] + ", value: " + ref(variable) + "}}"}, nil
+		return initAuth{&rest.Auth{HeaderName: parts[1], Header: value}, "{header: {name: " + parts[1] + ", value: " + ref(variable) + "}}"}, nil
 	case kind == "basic" && len(parts) == 3:
 		user, err := reveal(parts[1])
 		if err != nil {
 			return initAuth{}, err
 		}
-		return initAuth{auth: &rest.Auth{Username: user, Password: value}, yaml: "{basic: {username: " + ref(parts[1]) + ", password: " + ref(variable) + "}}"}, nil
+		return initAuth{&rest.Auth{Username: user, Password: value}, "{basic: {username: " + ref(parts[1]) + ", password: " + ref(variable) + "}}"}, nil
 	case kind == "query" && len(parts) == 3 && isHeaderName(parts[1]):
-		return initAuth{param: parts[1], variable: variable, value: value}, nil
+		return initAuth{&rest.Auth{QueryName: parts[1], Query: value}, "{query: {name: " + parts[1] + ", value: " + ref(variable) + "}}"}, nil
 	}
 	return initAuth{}, usage(want)
 }

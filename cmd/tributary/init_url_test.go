@@ -59,7 +59,7 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 		{
 			name: "seconds, has_more and a key in the query", path: "/v1/customers.json?limit=3", auth: "query:api_key:TOKEN",
 			body: `{"object":"list","has_more":true,"data":` + rowsOf(3, `{"id":"cus_%d","modified":17670000%d}`) + `}`,
-			says: []string{"format: unix\n", "next: has_more", `request: {params: {api_key: "${env:TOKEN}"}}`, "- {name: customers, path: customers.json}", "size: 3"},
+			says: []string{"format: unix\n", "next: has_more", `auth: {query: {name: api_key, value: "${env:TOKEN}"}}`, "- {name: customers, path: customers.json}", "size: 3"},
 		},
 		{
 			name: "no offsets and no paging", path: "/api/list", auth: "basic:TOKEN:TOKEN",

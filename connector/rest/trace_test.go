@@ -131,3 +131,28 @@ func TestWithoutATraceNothingIsKept(t *testing.T) {
 		t.Errorf("%v, the body is followed", err)
 	}
 }
+
+func TestWhatIsSentInABodyIsTraced(t *testing.T) {
+	t.Parallel()
+	var told []Exchange
+	s := &sender{scrub: newScrubber(&Config{Auth: &Auth{Bearer: canary}}), next: transport(func(r *http.Request) (*http.Response, error) {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil || !strings.Contains(string(sent), "2024") {
+			t.Errorf("sent %q, %v", sent, err)
+		}
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})}
+	req, err := http.NewRequestWithContext(WithTrace(t.Context(), func(x Exchange) { told = append(told, x) }), http.MethodPost, "https://api.test/search",
+		strings.NewReader(`{"since":"2024-01-01","api_key":"theirs","note":"`+canary+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := s.traced(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(told) != 1 || told[0].RequestBody != `{"since":"2024-01-01","api_key":"[hidden]","note":"[hidden]"}` {
+		t.Errorf("got %+v", told)
+	}
+}

@@ -15,8 +15,6 @@ type Options struct {
 	// Auth is the value of the key auth, in YAML, with a reference in place of the
 	// credential; empty for none.
 	Auth string
-	// Param is the query parameter that takes the credential in Variable; empty for none.
-	Param, Variable string
 	// Preset names a preset for this API, if there is one.
 	Preset string
 	// Rates are header fields that speak of a budget, PerMinute what they grant, 0 if
@@ -33,7 +31,7 @@ type writer struct {
 
 // YAML writes the draft as a config, with the reason of each guess as a comment.
 func (d *Draft) YAML(o Options) []byte {
-	w := &writer{used: map[string]bool{o.Param: o.Param != ""}}
+	w := &writer{used: map[string]bool{}}
 	w.line(0, "# A draft of a config, guessed from one answer. What is marked TODO the answer could not")
 	w.line(0, "# say: look it up in the API's documentation. Then: tributary validate, and tributary")
 	w.line(0, "# check, which asks the API whether it is right. All there is to set is in what")
@@ -49,10 +47,9 @@ func (d *Draft) YAML(o Options) []byte {
 	w.line(0, "sources:")
 	w.line(2, "- name: "+quoted(d.Name))
 	w.line(4, "url: "+quoted(d.Base))
-	switch {
-	case o.Auth != "":
+	if o.Auth != "" {
 		w.line(4, "auth: "+o.Auth)
-	case o.Param == "":
+	} else {
 		w.line(4, `# auth: {bearer: "${env:TOKEN}"}   # the answer came without a credential`)
 	}
 	d.budget(w, o)
@@ -61,7 +58,7 @@ func (d *Draft) YAML(o Options) []byte {
 	d.paging(w)
 	w.setting(4, "records", d.records.path, d.records.why)
 	w.setting(4, "id", d.id.value, d.id.why)
-	d.rest(w, o)
+	d.rest(w)
 	return []byte(w.String())
 }
 
@@ -168,25 +165,19 @@ func (d *Draft) way(w *writer) {
 	w.line(6, "# param: page                 # TODO: the number of a page from 1, for more records within a tick than fit one")
 }
 
-func (d *Draft) rest(w *writer, o Options) {
+func (d *Draft) rest(w *writer) {
 	for name := range d.fixed {
-		if w.used[name] || name == o.Param {
+		if w.used[name] {
 			delete(d.fixed, name)
 		}
 	}
 	params := w.flow(d.fixed)
-	add := func(name, value string) {
+	if d.template[0] != "" {
 		params = strings.TrimSuffix(params, "}")
-		if params != "{" {
+		if len(d.fixed) > 0 {
 			params += ", "
 		}
-		params += quoted(name) + ": " + value + "}"
-	}
-	if d.template[0] != "" {
-		add(d.template[0], literal(d.template[1]))
-	}
-	if o.Param != "" {
-		add(o.Param, `"${env:`+o.Variable+`}"`)
+		params += quoted(d.template[0]) + ": " + literal(d.template[1]) + "}"
 	}
 	if params != "{}" {
 		w.comment(4, "Sent with every request.")
@@ -287,14 +278,6 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// short cuts what an answer says to what fits a comment.
-func short(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
 }
 
 func tickText(d time.Duration) string {
