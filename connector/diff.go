@@ -1,5 +1,7 @@
 package connector
 
+import "time"
+
 // diff compares one record that a page of that date showed with what the ledger
 // holds, and notes in the pending batch what is new. The rules, stored × incoming:
 //
@@ -15,11 +17,14 @@ func (r *Reader) diff(rec *Record, date Instant) {
 	r.mended(rec)
 	e, ok := r.mem.Ledger.Get(rec.ID)
 	switch {
+	case r.hears && r.heardBefore(rec):
+	case r.hears && ok && !e.Mark && (rec.Instant < e.Instant || rec.Instant <= r.before):
+		r.belie(rec, date)
 	case !ok:
 		r.first(rec, date)
 	case e.Mark && rec.Deleted:
 		if rec.Instant > e.Instant {
-			r.rewrite(rec.ID, e, Entry{Instant: rec.Instant, Mark: true})
+			r.rewrite(rec.ID, e, r.mark(rec))
 		}
 		r.m.Unchanged.Inc()
 	case rec.Instant < e.Instant:
@@ -46,7 +51,7 @@ func (r *Reader) first(rec *Record, date Instant) {
 		r.add(rec.ID, r.version(rec))
 	case rec.Instant.Add(r.set.Lookback) > date:
 		// Young enough that a stale replica may still show it alive.
-		r.add(rec.ID, Entry{Instant: rec.Instant, Mark: true})
+		r.add(rec.ID, r.mark(rec))
 		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
 	default:
 		r.m.Skipped.WithLabelValues("deleted_unpublished").Inc()
@@ -96,7 +101,18 @@ func (r *Reader) upsert(rec *Record, old Entry) {
 // delete publishes a tombstone for a live record and leaves a mark.
 func (r *Reader) delete(rec *Record, old Entry) {
 	r.batch.Changes = append(r.batch.Changes, Change{ID: rec.ID, Instant: rec.Instant})
-	r.rewrite(rec.ID, old, Entry{Instant: rec.Instant, Mark: true})
+	r.rewrite(rec.ID, old, r.mark(rec))
+}
+
+// mark is the entry of a deletion. An event of a feed comes beside the list of the
+// collection, so that within one tick no order of reading tells which was last: it holds
+// for all of the tick.
+func (r *Reader) mark(rec *Record) Entry {
+	at := rec.Instant
+	if r.hears && at == at.Floor(r.tick()) { // stamps that are finer than the tick tell it
+		at = at.Add(r.tick() - time.Microsecond)
+	}
+	return Entry{Instant: at, Mark: true}
 }
 
 // refresh rewrites the entry of a version that was published already.

@@ -147,7 +147,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 				beyond = true
 			case rec.Instant >= tick:
 				inside = append(inside, rec)
-				ids[rec.ID] = 1
+				ids[r.counted(rec.ID, ids)] = 1
 			}
 		}
 		last := p.Last || cut || beyond || len(p.Records) == 0

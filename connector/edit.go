@@ -232,6 +232,7 @@ func (s State) Restarted(set Settings, now Instant) State {
 	to := s.Moved(start, now)
 	to.Floor = start
 	to.Sweep.Running, to.Sweep.Position = false, 0 // what it missed may be read anew
+	to.Feed = Track{}
 	return to
 }
 

@@ -130,8 +130,13 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 			top = max(top, rec.Instant)
 		}
 		if r.set.Settle > 0 && rec.Instant > r.horizon(p.Date) {
-			cut = true
-			r.walk.alive(r, rec)
+			if r.priority == Sweeping {
+				// Whatever is listed is not gone: a sweep goes on to the very end.
+				r.passed = max(r.passed, rec.Instant)
+				r.walk.alive(r, rec)
+			} else {
+				cut = true
+			}
 			continue
 		}
 		if unfit == "" {

@@ -27,6 +27,9 @@ type Env struct {
 	// its end with everything of it committed; both may be nil.
 	Page     func(records int, newest, date Instant)
 	CaughtUp func()
+	// Feed lists deletions, each a record that is deleted at its own instant; nil: the
+	// collection has no such list.
+	Feed Source
 }
 
 // Reader reads one collection: requests in, batches out, in one order. It is owned
@@ -41,9 +44,7 @@ type Reader struct {
 	mem   *Memory
 	print uint16
 	batch Batch
-	// staged is the state as it was staged last: equal and nothing in the batch
-	// means that there is nothing to commit.
-	staged State
+	*common
 
 	date  Instant // of the last answer
 	began Instant // of the first answer of this head reading
@@ -55,14 +56,27 @@ type Reader struct {
 	passed  Instant // the newest of the last page's records that cannot be published
 	put     putOff  // the tie that does not come to rest
 	walk    *walk   // of the sweep that runs, nil between two turns of it
-	// absent are doubts that sweeps made, missed those of them that stood no guards yet.
-	absent, missed int
-	probes         int // ids that a probe may ask for, as far as the source bears it
-	later          putBack
+	probes  int     // ids that a probe may ask for, as far as the source bears it
+	later   putBack
+	feed    *Reader // of the list of deletions, nil without one
+	// hears says that this is such a reader, heard what it has acted on, and before up to
+	// where earlier lives may have.
+	hears  bool
+	heard  map[event]bool
+	before Instant
 	// priority is that of the reading in flight, pages how many it has read.
 	priority Priority
 	pages    int
 	by       time.Time // until when it waits for a budget; zero: for as long as it takes
+}
+
+// common is what a reader and that of its feed share beside the memory.
+type common struct {
+	// staged is the state as it was staged last: equal and nothing in the batch
+	// means that there is nothing to commit.
+	staged State
+	// absent are doubts that sweeps made, missed those of them that stood no guards yet.
+	absent, missed int
 }
 
 // dumpAfter is after how many pages a head reading is one that rebuilds, and yields to
@@ -83,7 +97,7 @@ func (r *Reader) urgency() Priority {
 // NewReader goes on from mem, which is the reader's from now on.
 func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m *CollectionMetrics) (*Reader, error) {
 	r := &Reader{set: set, src: src, out: out, env: env, m: m, mem: mem,
-		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning, probes: set.Probe}
+		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning, probes: set.Probe, common: &common{}}
 	r.staged = mem.State
 	var err error
 	if r.print, err = mem.State.adopt(set.Fingerprint); err != nil {
@@ -94,10 +108,14 @@ func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m 
 		if more := set.Lookback - s.Lookback; more > 0 {
 			// What the longer lookback would still have waited for is read once more.
 			s.Trailing = max(s.Trailing.Add(-more), s.Floor)
+			if s.Feed != (Track{}) {
+				s.Feed.Trailing = s.Feed.Trailing.Add(-more)
+			}
 		}
 	}
 	s.Lookback = set.Lookback
 	r.resumeSweep()
+	r.feed = newFeed(r)
 	m.PollInterval.Set(set.Interval.Seconds())
 	r.gauges()
 	return r, nil
@@ -164,7 +182,24 @@ func (r *Reader) begin(ctx context.Context) error {
 // found by going back that far behind the last head reading that came to its end; a
 // quiet collection is one request.
 func (r *Reader) head(ctx context.Context) error {
-	from := r.mem.State.Cursor.Instant
+	r.as(Live)
+	whole, err := r.onward(ctx)
+	if err != nil || !whole {
+		return err
+	}
+	if err := r.hear(ctx); err != nil {
+		return err
+	}
+	r.m.CaughtUp.Set(seconds(r.env.Now()))
+	if r.env.CaughtUp != nil {
+		r.env.CaughtUp()
+	}
+	return nil
+}
+
+// onward reads from the cursor to the end, and commits it.
+func (r *Reader) onward(ctx context.Context) (whole bool, err error) {
+	from := r.cursor().Instant
 	if from != Beginning {
 		anchor := from
 		if r.seen != Beginning {
@@ -173,20 +208,23 @@ func (r *Reader) head(ctx context.Context) error {
 		from = max(min(from, anchor.Add(-r.set.Overlap)), r.mem.State.Floor)
 	}
 	r.began = Beginning
-	r.as(Live)
-	whole, err := r.read(ctx, from, Forever, true)
+	whole, err = r.read(ctx, from, Forever, true)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := r.out.Flush(ctx); err != nil || !whole {
-		return err
+		return false, err
 	}
 	r.seen = r.began
-	r.m.CaughtUp.Set(seconds(r.env.Now()))
-	if r.env.CaughtUp != nil {
-		r.env.CaughtUp()
+	return true, nil
+}
+
+// cursor is that of the collection, or of its feed.
+func (r *Reader) cursor() *Cursor {
+	if r.hears {
+		return &r.mem.State.Feed.Cursor
 	}
-	return nil
+	return &r.mem.State.Cursor
 }
 
 // trailing reads once more what has become a lookback old, below the cursor: at the
@@ -235,7 +273,7 @@ const forgetPiece = 5000
 // stage hands the pending batch over, if there is anything in it.
 func (r *Reader) stage(ctx context.Context) error {
 	s := &r.mem.State
-	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing && s.Sweep == r.staged.Sweep {
+	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing && s.Sweep == r.staged.Sweep && s.Feed == r.staged.Feed {
 		return nil
 	}
 	if s.Trailing == Beginning {
@@ -262,8 +300,8 @@ func (r *Reader) stage(ctx context.Context) error {
 // never past the server's clock: what is stamped in the future is shown again until
 // the clock has come there. Then the cursor stays at the newest that is not.
 func (r *Reader) advance(shown Cursor) {
-	if shown.Instant > r.mem.State.Cursor.Instant {
-		r.mem.State.Cursor = shown
+	if c := r.cursor(); shown.Instant > c.Instant {
+		*c = shown
 	}
 }
 

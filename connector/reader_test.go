@@ -54,7 +54,7 @@ func (t *simTopics) commit() {
 		}
 	}
 	after := b.State
-	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing && after.Sweep == before.Sweep {
+	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing && after.Sweep == before.Sweep && after.Feed == before.Feed {
 		t.faultf("empty batch")
 	}
 	if after.Seq != before.Seq+1 {
@@ -147,6 +147,7 @@ func (t *simTopics) limits(id string) bool {
 func (p simParams) settings() Settings {
 	return Settings{Source: "s", Collection: "c", Tick: max(p.tick, p.stamp), Paged: true, Probe: p.probe,
 		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: StopOnBadRecord, Sweeps: p.sweeps, Unordered: p.order != "", Unfiltered: p.unfiltered,
+		Feed:        Feed{Interval: p.lookback() / 3, Tick: max(p.tick, p.stamp), Paged: true},
 		Fingerprint: Fingerprint{HashVersion: 1, ID: "id", Instant: "updated_at", Deletions: "deleted_at"}}
 }
 
@@ -156,6 +157,9 @@ func simEnv(s *sim) Env {
 	e.Random = s.rnd.Float64
 	skew := time.Duration(s.rnd.IntN(4001)-2000) * time.Millisecond
 	e.Now = func() time.Time { return s.now.Add(skew).Time() }
+	if s.p.feed {
+		e.Feed = simFeed{s}
+	}
 	if s.p.ahead {
 		e.Go = func(send func()) { send() } // before the page at hand is diffed
 	}

@@ -81,11 +81,11 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	}
 }
 
-// yields says whether what failed is put off by who asked: a sweep or a probe must not
-// hold up what keeps the collection fresh. Its error is then a *RetryError.
+// yields says whether what failed is put off by who asked: a sweep, a probe or a
+// feed must not hold up what keeps the collection fresh. Its error is then a *RetryError.
 func (r *Reader) yields(why RetryReason, attempt int, q Query) bool {
 	again := attempt < yieldAfter || r.set.Unordered && r.priority == Sweeping // which would begin anew
-	return (r.priority == Sweeping || len(q.IDs) > 0) && (refused(why) || !again)
+	return (r.priority == Sweeping || len(q.IDs) > 0 || r.hears) && (refused(why) || !again)
 }
 
 // yieldAfter is how often a request is sent that can be put off.

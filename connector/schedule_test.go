@@ -53,6 +53,13 @@ func drawParams(r *rand.Rand) simParams {
 	if r.IntN(2) == 0 {
 		p.drawSweeps(r)
 	}
+	if r.IntN(3) == 0 {
+		p.feed = true
+		p.backdate = 0 // the limit that remains: a stamp from before a deletion that is not heard of yet
+		if p.sweeps.Every == 0 {
+			p.hardDeletes = 0.4 * r.Float64() // what is restored as it was only a sweep finds
+		}
+	}
 	if r.IntN(4) == 0 {
 		p.order = []string{"id", "newest first"}[r.IntN(2)]
 		p.unfiltered = r.IntN(2) == 0

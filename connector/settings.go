@@ -62,6 +62,16 @@ type Sweeps struct {
 	Listing string
 }
 
+// Feed says how the source's list of deletions is read, if it has one: as the settings of
+// the same names say it of the collection. Overlap, lookback and settle are the
+// collection's.
+type Feed struct {
+	Interval              time.Duration
+	Tick                  time.Duration
+	Paged                 bool
+	Unordered, Unfiltered bool
+}
+
 // Settings are how one collection is read. The zero value of a field is its meaning,
 // not its default: defaults are the config's.
 type Settings struct {
@@ -90,6 +100,7 @@ type Settings struct {
 	// Settle keeps every reading away from instants younger than it.
 	Settle time.Duration
 	Sweeps Sweeps
+	Feed   Feed
 
 	Start       Start
 	OnBadRecord OnBadRecord

@@ -38,6 +38,7 @@ type simParams struct {
 	ids                   int    // that the API takes in one query; 0: any
 	order                 string // "": by stamp, ascending; else by id, newest first, or random
 	unfiltered            bool
+	feed                  bool
 }
 
 // outage is what is wrong with the API for a while, from every request's point of view.
@@ -127,12 +128,16 @@ func (s *sim) remove(id string) {
 // restore brings it back as it was, with the stamp it had or a new one.
 func (s *sim) restore(id string) {
 	vs := s.versions[id]
-	if last := vs[len(vs)-1]; !last.gone || last.visible > s.now {
-		return
+	last := vs[len(vs)-1]
+	if !last.gone || last.visible > s.now || s.p.feed && s.now.Floor(s.p.stamp) <= last.stamp {
+		return // within one tick two lists tell no order: another limit
 	}
 	v := vs[len(vs)-2]
 	v.ver, v.visible = len(vs)+1, s.now
-	if s.rnd.IntN(2) == 0 {
+	// With a feed a limit remains: whoever comes back as it was before its deletion was
+	// heard of is deleted, and found again by the next sweep.
+	unheard := s.p.feed && (s.p.outage != noOutage || s.p.failures > 0 || s.now < vs[len(vs)-1].visible.Add(3*s.p.lookback()))
+	if unheard || s.rnd.IntN(2) == 0 {
 		v.stamp = s.now.Floor(s.p.stamp)
 	}
 	s.versions[id] = append(vs, v)
@@ -266,6 +271,37 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 	if s.p.totals && q.Count && s.p.upper {
 		page.Total = len(rows)
 	}
+	return page, nil
+}
+
+// A simFeed lists what was removed.
+type simFeed struct{ *sim }
+
+func (s simFeed) Fetch(_ context.Context, q Query) (Page, error) {
+	s.step(time.Duration(s.rnd.IntN(40)) * time.Millisecond)
+	if s.dark() == refusesAll || !s.quiet && s.rnd.Float64() < s.p.failures {
+		return Page{}, &RetryError{Reason: RetryServer, Err: errors.New("503")}
+	}
+	t := s.now
+	if !s.quiet && s.rnd.Float64() < s.p.stale {
+		t = t.Add(-time.Duration(s.rnd.Int64N(int64(s.p.lag))))
+	}
+	page := Page{Date: s.now.Floor(time.Second), Total: -1}
+	var events []simVersion
+	for _, id := range s.ids {
+		for _, v := range s.versions[id] {
+			if v.gone && v.visible <= t && v.stamp >= q.From.Floor(s.p.tick) && s.dark() != showsNone {
+				events = append(events, v)
+			}
+		}
+	}
+	slices.SortStableFunc(events, func(a, b simVersion) int { return int(a.stamp - b.stamp) })
+	from := min((q.Page-1)*s.p.size, len(events))
+	to := min(from+s.p.size, len(events))
+	for _, v := range events[from:to] {
+		page.Records = append(page.Records, Record{ID: v.id, Instant: v.stamp, Stamp: v.stamp.String(), Deleted: true})
+	}
+	page.Last = s.p.ends && to == len(events)
 	return page, nil
 }
 

@@ -31,6 +31,8 @@ type State struct {
 	// Floor is where the collection was told to start; Beginning: with everything.
 	Floor Instant
 	Sweep Sweep
+	// Feed is where the list of deletions is gone on from.
+	Feed Track
 	// Prints are the fingerprints that entries refer to, the current one last.
 	Prints []Numbered
 	// Seq counts the batches; it never falls.
@@ -40,6 +42,12 @@ type State struct {
 // NewState returns the state of a collection that was never read.
 func NewState() State {
 	return State{Cursor: Cursor{Instant: Beginning}, Trailing: Beginning, Floor: Beginning}
+}
+
+// Track is how far a list of deletions was read. The zero value: not at all.
+type Track struct {
+	Cursor   Cursor
+	Trailing Instant
 }
 
 // Sweep is how far the reading of everything has come that finds what is gone. The zero

@@ -60,7 +60,7 @@ func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) err
 	case errors.As(err, &again):
 		wait := r.later.again(now, backoff(again, r.later.times+1, r.env.Random(), true))
 		r.env.Log.Warn("the sweep is put off: what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
-		return nil // what was diffed is staged with the next page
+		return r.stage(ctx)
 	case err == nil:
 		r.later = putBack{}
 	}

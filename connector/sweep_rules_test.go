@@ -224,6 +224,28 @@ func TestASweepThatIsRefusedHoldsUpNothing(t *testing.T) {
 	}
 }
 
+// It is written to all the time, so that it is never older than settle when it is listed, and
+// more young ones than a page holds come before it.
+func TestARecordThatIsTooYoungIsNotGone(t *testing.T) {
+	s := sweeping(t, 10, func(set *Settings) {
+		set.Settle, set.Sweeps.Confirm = 1000*time.Second, ConfirmNone
+	})
+	s.size = 4
+	s.pull(2)
+	for i := range 8 {
+		s.remove("r3")
+		s.shelf.rows = s.shelf.rows[:9]
+		for n := range 9 {
+			s.shelf.rows = append(s.shelf.rows, row(fmt.Sprint("young", i, n), s.shelf.date.Add(290*time.Second), 1))
+		}
+		s.shelf.rows = append(s.shelf.rows, row("r3", s.shelf.date.Add(295*time.Second), byte(i+2)))
+		s.pull(1)
+	}
+	if got := s.buried(); got != "" {
+		t.Errorf("buried %q", got)
+	}
+}
+
 // A record that is updated between the window where it was and that where it is.
 func TestWhatIsWrittenWhileTheSweepReadsIsNotGone(t *testing.T) {
 	s := sweeping(t, 20, func(set *Settings) { set.Sweeps.Confirm, set.Sweeps.Pages = ConfirmNone, 1 })

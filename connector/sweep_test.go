@@ -22,6 +22,7 @@ type swept struct {
 	page  func(Query) Page
 	set   Settings
 	size  int // of a page; 0: any
+	world func(*Env)
 }
 
 func sweeping(t *testing.T, n int, change func(*Settings)) *swept {
@@ -63,7 +64,11 @@ func (s *swept) start(m *Memory) {
 	s.t.Helper()
 	src := &script{f: func(q Query) Page { return s.page(q) }}
 	world := &sim{p: simParams{stamp: 1, tick: 1}, versions: map[string][]simVersion{}}
-	r, err := NewReader(s.set, src, s.out, m, simEnvOf(world), NewMetrics(prometheus.NewRegistry()).Collection("s", "c"))
+	env := simEnvOf(world)
+	if s.world != nil {
+		s.world(&env)
+	}
+	r, err := NewReader(s.set, src, s.out, m, env, NewMetrics(prometheus.NewRegistry()).Collection("s", "c"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

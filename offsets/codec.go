@@ -191,6 +191,7 @@ type (
 		Lookback   string      `json:"lookback"`
 		Floor      instantText `json:"floor"`
 		Sweep      *sweepJSON  `json:"sweep,omitempty"`
+		Feed       *feedJSON   `json:"feed,omitempty"`
 		Prints     []printJSON `json:"prints"`
 		Topic      string      `json:"topic"`
 		TopicID    string      `json:"topic_id"`
@@ -233,6 +234,9 @@ func toStateJSON(s State) stateJSON {
 		Lookback: s.Lookback.String(), Floor: instantText(s.Floor), Topic: s.Topic, TopicID: hex.EncodeToString(s.ID[:]),
 		Partitions: s.Partitions, Instance: s.Instance, Seq: s.Seq, Sum: s.Sum.String(), Partial: s.Partial,
 	}
+	if s.Feed != (connector.Track{}) {
+		j.Feed = &feedJSON{s.Feed.Cursor.Text, instantText(s.Feed.Cursor.Instant), instantText(s.Feed.Trailing)}
+	}
 	if s.Sweep != (connector.Sweep{}) {
 		j.Sweep = toSweepJSON(s.Sweep)
 	}
@@ -272,6 +276,10 @@ func decodeState(v []byte) (State, error) {
 	s := State{Instance: j.Instance, Partial: j.Partial, Identity: Identity{Topic: j.Topic, Partitions: j.Partitions}}
 	s.Cursor = connector.Cursor{Text: j.Cursor, Instant: connector.Instant(j.CursorAt)}
 	s.Sweep = j.Sweep.sweep()
+	if j.Feed != nil {
+		s.Feed.Cursor = connector.Cursor{Text: j.Feed.Cursor, Instant: connector.Instant(j.Feed.CursorAt)}
+		s.Feed.Trailing = connector.Instant(j.Feed.Trailing)
+	}
 	s.Trailing, s.Floor, s.Seq = connector.Instant(j.Trailing), connector.Instant(j.Floor), j.Seq
 	for _, p := range j.Prints {
 		s.Prints = append(s.Prints, connector.Numbered(p))

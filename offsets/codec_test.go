@@ -68,8 +68,11 @@ func TestASweepIsReadAsItWasWritten(t *testing.T) {
 	for _, want := range []connector.Sweep{{}, swept, {Ended: 5}, {Running: true, Position: 7, Started: 6}, {Guard: "x", Approved: true}} {
 		s := sample
 		s.Sweep = want
+		if want.Running {
+			s.Feed = connector.Track{Cursor: connector.Cursor{Text: "5.5", Instant: 5_500_000}, Trailing: connector.Beginning}
+		}
 		got, err := decodeState(encodeState(s))
-		if err != nil || got.Sweep != want {
+		if err != nil || got.Sweep != want || got.Feed != s.Feed {
 			t.Errorf("got %+v (%v), want %+v", got.Sweep, err, want)
 		}
 	}

@@ -51,6 +51,9 @@
 // without one value: and the first 16 bytes of SHA-256 of its value in hexadecimal; its
 // instant is "beginning" where the record has none.
 //
+// A state of a collection with a list of deletions has "feed":{"cursor":TEXT,
+// "cursor_at":INSTANT,"trailing":INSTANT}.
+//
 // A state may also have "partial":COMMAND: a command is in the middle of changing
 // everything, and nobody goes on from it before that command has been run to its end.
 //

@@ -16,6 +16,13 @@ type sweepJSON struct {
 	Approved bool         `json:"approved,omitempty"`
 }
 
+// feedJSON is how far the list of deletions was read.
+type feedJSON struct {
+	Cursor   string      `json:"cursor"`
+	CursorAt instantText `json:"cursor_at"`
+	Trailing instantText `json:"trailing"`
+}
+
 func toSweepJSON(s connector.Sweep) *sweepJSON {
 	at := func(i connector.Instant) *instantText {
 		if i == 0 {

@@ -51,6 +51,7 @@ func (s *sourceReader) read(ctx context.Context, name offsets.Name, state connec
 	}
 	set := c.Settings
 	set.Start = connector.Start{At: state.Floor}
+	set.Sweeps = connector.Sweeps{}
 	set.OnBadRecord = connector.SkipBadRecord // a record that cannot be published cannot be compared
 	shown := &verify.Shown{Deleted: &connector.Ledger{}, Fingerprint: set.Fingerprint, Began: connector.Beginning, Lookback: set.Lookback}
 	records := 0

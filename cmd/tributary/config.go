@@ -76,6 +76,7 @@ type SourceConfig struct {
 type CollectionConfig struct {
 	Settings connector.Settings
 	Rest     rest.Config
+	Feed     *rest.Config // of the list of deletions, nil without one
 	TLS      TLSConfig
 	// Topic is the data topic, Letters the dead letter queue, "" if there is none.
 	Topic, Letters string

@@ -31,6 +31,7 @@ type collectionDecoder struct {
 
 	exclusive bool          // the API's lower bound is exclusive
 	precision time.Duration // of stamps, where it was said
+	feedRest  *rest.Config  // of the list of deletions, nil without one
 }
 
 // newCollectionDecoder begins with the defaults. Without an account it decodes what a
@@ -81,6 +82,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	c.settings.Probe = c.rest.ProbeMax
 	c.settings.Fingerprint = c.rest.Fingerprint()
 	c.sweeps(n)
+	c.feed(n, a)
 	if len(c.problems) == before && !a.broken {
 		c.validate(n)
 	}

@@ -19,13 +19,51 @@ func (c *collectionDecoder) deletions(n *node) {
 		"field":  func(n *node) { c.rest.Deleted = c.name(n) },
 		"equals": func(n *node) { c.rest.DeletedEquals = c.equals(n) },
 		"sweep":  c.sweep,
+		"feed":   func(*node) {}, // with the whole, for it goes by what the collection says
 	})
 	if n.get("equals") != nil {
 		c.require(n, "field")
 	}
 	if n.kind == mapNode && len(n.fields) == 0 {
-		c.fail(n, `says nothing: name a "field", or a "sweep", or write none`)
+		c.fail(n, `says nothing: name a "field", a "feed" or a "sweep", or write none`)
 	}
+}
+
+// feed decodes the list of deletions of the collection n, if it has one: a reading of its
+// own, paged and shaped as the collection is unless it says otherwise.
+func (c *collectionDecoder) feed(n *node, a account) {
+	at := n.get("deletions")
+	if at == nil || at.kind != mapNode || at.get("feed") == nil {
+		return
+	}
+	at = at.get("feed")
+	if !c.isKind(at, mapNode) {
+		return
+	}
+	d := newCollectionDecoder(c.decoder, &a)
+	d.settings.Collection = c.settings.Collection
+	d.rest.AlwaysDeleted = true
+	feed := &c.settings.Feed
+	feed.Interval = c.settings.Interval
+	all := d.keys()
+	known := keys{"every": func(n *node) { feed.Interval = c.duration(n, time.Millisecond) }}
+	for _, key := range []string{"path", "cursor", "order", "page", "records", "id", "request"} {
+		known[key] = all[key]
+	}
+	before := len(c.problems)
+	if c.require(at, "path", "cursor"); at.get("cursor") != nil {
+		c.require(at.get("cursor"), "field")
+	}
+	whole := overlay(n.only(&node{kind: mapNode, fields: []field{{key: "page"}, {key: "records"}, {key: "id"}}}), at)
+	d.object(whole, known)
+	d.tick(whole)
+	feed.Tick = d.settings.Tick
+	feed.Unordered, feed.Unfiltered = d.settings.Unordered, d.settings.Unfiltered
+	feed.Paged = !a.broken && d.rest.Base != nil && d.rest.Paged()
+	if len(c.problems) == before && !a.broken {
+		d.validate(whole)
+	}
+	c.feedRest = &d.rest
 }
 
 // leastSweep is the shortest time between two sweeps that makes any sense.

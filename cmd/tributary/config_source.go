@@ -216,7 +216,7 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 		}
 		c := newCollectionDecoder(f.decoder, &a)
 		c.collection(whole, a, name)
-		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, TLS: s.TLS, Topic: f.topic(whole, c), Letters: f.letters(whole, c)})
+		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, Feed: c.feedRest, TLS: s.TLS, Topic: f.topic(whole, c), Letters: f.letters(whole, c)})
 	}
 }
 

@@ -227,6 +227,13 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 		Go:   func(send func()) { go send() }, // the reader waits for it
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
 	}
+	if c.Feed != nil {
+		feed, err := rest.New(*c.Feed, e.clients[set.Source], c.source)
+		if err != nil {
+			return nil, &connector.StopError{What: err.Error(), Remedy: "mend `deletions.feed` of this collection"}
+		}
+		env.Feed = feed
+	}
 	return connector.NewReader(set, src, w, w.Memory(), env, c.m)
 }
 

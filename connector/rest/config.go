@@ -109,6 +109,9 @@ type Config struct {
 	// DeletedEquals is the JSON scalar that Deleted has in a record that is deleted; empty:
 	// any that says something.
 	DeletedEquals string
+	// AlwaysDeleted says that the list is one of deletions: every record of it is one, and
+	// need hold nothing but an id and an instant.
+	AlwaysDeleted bool
 	// Unwrap is the path of the record within an item of Records; empty: the item is it.
 	Unwrap string
 	// EchoFrom is the path at which the API repeats the lower bound that it applied,

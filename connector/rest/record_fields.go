@@ -18,11 +18,13 @@ type recordFields struct {
 	instantAt, instants int // the instant, and what stands in for it
 	deletedAt           int
 	deleted             func(value []byte) bool // nil: deletions are not announced
+	always              bool                    // nothing but deletions is listed
 }
 
 // newRecordFields returns them with the paths that the hasher is to find.
 func newRecordFields(c *Config) (f recordFields, paths []string) {
 	paths = append([]string{c.ID}, c.IDMore...)
+	f.always = c.AlwaysDeleted
 	if f.parentPart = slices.Index(paths, ParentPart); f.parentPart >= 0 {
 		paths[f.parentPart] = "" // the whole: in no record
 	}
@@ -88,7 +90,7 @@ func (d *pageDecoder) addRecord(at, depth int) (int, error) {
 	} else {
 		d.setID(&r)
 		d.setInstant(&r)
-		r.Deleted = d.fields.deleted != nil && d.fields.deleted(d.record.Found(d.fields.deletedAt))
+		r.Deleted = d.fields.always || d.fields.deleted != nil && d.fields.deleted(d.record.Found(d.fields.deletedAt))
 	}
 	d.append(r)
 	return end, nil

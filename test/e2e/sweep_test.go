@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -159,4 +160,49 @@ func TestACredentialThatSeesLessDeletesNothing(t *testing.T) {
 	}
 	r.right("people")
 	r.fired("view_lost")
+}
+
+const feed = `{path: people/deleted, every: 500ms, cursor: {field: deleted_at, from: "deleted_at[gte]", to: "deleted_at[lt]"},
+        page: {size_param: per_page, size: 100, param: page, next: metadata.paging.next_page}}`
+
+// The list of deletions is all that tells of them: nothing sweeps.
+func TestTheFeedOfDeletionsIsHeardWhileItIsKilled(t *testing.T) {
+	t.Parallel()
+	h := withoutStale(everything())
+	h.Writes.Remove, h.Backdate = 8, 0
+	r := hostileRig(t, 35, h)
+	r.config.sources[0].collections = []string{"people"}
+	r.set("deletions", "{field: deleted_at, sweep: none, feed: "+feed+"}")
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		hostile.NewWriter(r.api, 36, 150, "people").Run(deadline(t, phase()))
+	}()
+	kills := 0
+	p := r.run()
+	for over := false; !over; {
+		select {
+		case <-written:
+			over = true
+		case <-time.After(2 * time.Second):
+			p.running()
+			p.kill()
+			kills++
+			p = r.run()
+		}
+	}
+	h = r.api.Hostility()
+	r.api.Set(h.Calm())
+	time.Sleep(h.Lateness)
+	took := r.converge(r.oracle("people"), 3*lookback)
+	v := r.right("people")
+	r.fired("hard_delete", "feed")
+	t.Logf("killed %d times; equal %s after the last write; %d hard deletions, %d tombstones in all; allowed: %v",
+		kills, took.Round(100*time.Millisecond), r.api.Fired()["hard_delete"], v.Tombstones, v.Allowed)
+}
+
+func deadline(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
 }

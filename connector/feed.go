@@ -1,0 +1,129 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A feed is a list of deletions beside the collection, read as the collection is, by a
+// reader of its own that shares memory and committer: one after the other, so that requests
+// and batches keep one order. An event is a record that is deleted at its own instant.
+//
+// But for one thing: an event is history and no state. That it is shown again says nothing
+// more than the first time, and what is older than an entry says nothing against it: the
+// record was made again since. So each is acted on once (heard). A record that came back
+// with the stamp it had is found by a sweep; so where there are sweeps, an event that an
+// earlier life may have acted on does not kill it again (before).
+
+// event is one deletion of a feed.
+type event struct {
+	id string
+	at Instant
+}
+
+// newFeed returns the reader of the feed beside r, nil if it has none.
+func newFeed(r *Reader) *Reader {
+	if r.env.Feed == nil {
+		r.mem.State.Feed = Track{}
+		return nil
+	}
+	f := *r
+	f.src, f.hears, f.heard = r.env.Feed, true, map[event]bool{}
+	f.env.Page, f.env.CaughtUp = nil, nil
+	feed := r.set.Feed
+	f.set.Tick, f.set.Paged, f.set.Unordered, f.set.Unfiltered = max(feed.Tick, r.set.Tick), feed.Paged, feed.Unordered, feed.Unfiltered
+	f.before = Beginning
+	if f.set.Sweeps.Every > 0 {
+		f.set.Probe = 0 // the sweep tells
+		if at := r.mem.State.Feed.Cursor.Instant; at != 0 {
+			f.before = at
+		}
+	}
+	f.set.Sweeps = Sweeps{}
+	return &f
+}
+
+// hear reads the feed when it is due. A feed that fails is put off: it must not hold up what
+// keeps the collection fresh.
+func (r *Reader) hear(ctx context.Context) error {
+	f, now := r.feed, r.env.Now()
+	if f == nil || r.mem.State.Trailing == Beginning || now.Before(f.later.until) {
+		return nil
+	}
+	defer f.recall()
+	err := f.listen(ctx)
+	var again *RetryError
+	if errors.As(err, &again) {
+		wait := f.later.again(now, backoff(again, f.later.times+1, r.env.Random(), true))
+		r.env.Log.Warn("the feed of deletions cannot be read: it is tried again, and what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
+		return f.stage(ctx)
+	}
+	r.changed, f.changed = r.changed || f.changed, false
+	f.later = putBack{until: now.Add(r.set.Feed.Interval)}
+	return err
+}
+
+// listen reads onward from the feed's cursor, and once more what is a lookback old.
+func (r *Reader) listen(ctx context.Context) error {
+	t := &r.mem.State.Feed
+	if t.Cursor.Instant == 0 {
+		*t = Track{Cursor: Cursor{Instant: Beginning}, Trailing: Beginning}
+	}
+	r.as(Live)
+	if whole, err := r.onward(ctx); err != nil || !whole {
+		return err
+	}
+	if t.Trailing == Beginning {
+		t.Trailing = r.began.Add(-r.set.Lookback)
+		return r.stage(ctx)
+	}
+	r.as(Trailing)
+	to := min(t.Cursor.Instant, r.date.Add(-r.set.Lookback), r.date.Add(-r.set.Settle))
+	if to <= t.Trailing || (to != t.Cursor.Instant && to.Sub(t.Trailing) < r.set.Lookback/2) {
+		return nil
+	}
+	if whole, err := r.read(ctx, t.Trailing, to, false); err != nil || !whole {
+		return err
+	}
+	t.Trailing = to
+	for e := range r.heard {
+		if e.at < to.Add(-r.set.Lookback) {
+			delete(r.heard, e) // it is not read again
+		}
+	}
+	return r.stage(ctx)
+}
+
+// heardBefore says whether an event was acted on, and notes that it is now.
+func (r *Reader) heardBefore(rec *Record) bool {
+	e := event{rec.ID, rec.Instant}
+	known := r.heard[e]
+	r.heard[e] = true
+	return known
+}
+
+// counted is what a row counts as in a pass over a tie that has shown ids: a record is there
+// once, but may have been deleted, restored and deleted again within one tick.
+func (r *Reader) counted(id string, ids map[string]int) string {
+	if !r.hears {
+		return id
+	}
+	for key, n := id, 1; ; n++ {
+		if ids[key] == 0 {
+			return key
+		}
+		key = fmt.Sprintf("%s\x00%d", id, n)
+	}
+}
+
+// belie meets an event against which an entry speaks. The record lives, or its deletion had
+// to wait and has an old stamp: the next sweep tells, and where there is none the record is
+// asked for by its id, if that can be.
+func (r *Reader) belie(rec *Record, date Instant) {
+	r.m.Skipped.WithLabelValues("stale").Inc()
+	if _, doubted := r.mem.Doubts[rec.ID]; !doubted && r.set.Probe > 1 {
+		r.doubt(rec.ID, Doubt{Since: date, At: rec.Instant})
+	}
+}
