@@ -58,7 +58,8 @@ func (c *collectionDecoder) feed(n *node, a account) {
 	d.object(whole, known)
 	d.tick(whole)
 	feed.Tick = d.settings.Tick
-	feed.Unordered, feed.Unfiltered = d.settings.Unordered, d.settings.Unfiltered
+	feed.Unordered = d.rest.Unordered
+	feed.Unfiltered = d.rest.Unordered && d.rest.Base != nil && d.rest.Unfiltered()
 	feed.Paged = !a.broken && d.rest.Base != nil && d.rest.Paged()
 	if len(c.problems) == before && !a.broken {
 		d.validate(whole)
