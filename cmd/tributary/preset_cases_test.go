@@ -7,8 +7,8 @@ import (
 	"tributary/test/standin"
 )
 
-// sweepHourly has deletions found soon.
-const sweepHourly = `, deletions: {sweep: {every: 1h}}`
+// sweepHourly has deletions found soon, however many of the few records they are.
+const sweepHourly = `, deletions: {sweep: {every: 1h, max_ratio: 0.9}}`
 
 // parcels is all that has to be said of an API that is named nowhere.
 const parcels = `
@@ -45,6 +45,10 @@ var presetCases = []presetCase{
 		api: standin.Stripe, precision: time.Second, key: func(id int) string { return fmt.Sprintf("cus_%06d", id) },
 	},
 	{
+		preset: "stripe", collection: "events", path: "/v1", config: ", page: {size: 7}", forever: true,
+		api: standin.Stripe, precision: time.Second, key: number, truth: stripeEvents,
+	},
+	{
 		preset: "jira", collection: "issues", config: ", page: {size: 7}" + sweepHourly,
 		api: standin.Jira, precision: time.Millisecond, lag: 30 * time.Second, key: func(id int) string { return number(10_000 + id) },
 	},
@@ -64,4 +68,15 @@ var presetCases = []presetCase{
 		preset: "shopify", collection: "orders", path: "/admin/api/2026-01", config: ", page: {size: 7}" + sweepHourly,
 		api: standin.Shopify, precision: time.Second, key: func(id int) string { return fmt.Sprintf("gid://shopify/Order/%d", id) },
 	},
+}
+
+// stripeEvents are those of every version, which are kept for 30 days.
+func stripeEvents(s *standin.Store) map[string]int {
+	events := map[string]int{}
+	for id, r := range s.Truth() {
+		for ver := range r.Ver {
+			events[fmt.Sprintf("evt_%d_%d", id, ver+1)] = ver + 1
+		}
+	}
+	return events
 }

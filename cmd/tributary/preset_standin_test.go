@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -132,6 +133,8 @@ func copyOf(m *connector.Memory) *connector.Memory {
 	return out
 }
 
+var standInSeeds = flag.Uint64("standin.seeds", 2, "how often each preset reads its stand-in")
+
 // realPresets are those that the program has.
 var realPresets = presets{lookup: rest.Preset, names: rest.PresetNames}
 
@@ -181,7 +184,7 @@ func TestEveryPresetReadsItsStandIn(t *testing.T) {
 			continue
 		}
 		t.Run(c.preset+"."+c.collection, func(t *testing.T) {
-			for seed := range uint64(2) {
+			for seed := range *standInSeeds {
 				c.run(t, seed)
 			}
 		})
@@ -223,7 +226,7 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 			t.Fatalf("%v\n%s", err, strings.Join(s.Complaints(), "\n"))
 		}
 	}
-	for range 120 {
+	write := func() {
 		switch k := rng.IntN(10); {
 		case k < 3:
 			s.Insert(1)
@@ -234,9 +237,18 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 		case k < 9 && !c.forever:
 			s.Delete(1)
 		}
+	}
+	s.Before(func() {
+		if s.Advance(time.Duration(rng.IntN(300)) * time.Millisecond); rng.IntN(8) == 0 {
+			write()
+		}
+	})
+	for range 100 {
+		write()
 		s.Advance(time.Duration(rng.IntN(20_000)) * time.Millisecond)
 		pull()
 	}
+	s.Before(nil)
 	quiet := c.quiet
 	if quiet == 0 {
 		quiet = 2 * time.Hour

@@ -52,7 +52,11 @@ func serve(s *Store, routes map[string]handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests++
+		before := s.before
 		s.mu.Unlock()
+		if before != nil {
+			before()
+		}
 		w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
 		if _, pattern := mux.Handler(r); pattern == "" {
 			s.wrong(w, r, "there is no such endpoint")

@@ -64,8 +64,7 @@ func notionQuery(q *question) any {
 	at := 0
 	if ask.StartCursor != "" {
 		if at = slices.IndexFunc(rows, func(r Row) bool { return notionID(r) == ask.StartCursor }); at < 0 {
-			q.wrong("start_cursor %q", ask.StartCursor)
-			return nil
+			return q.status(http.StatusBadRequest, `{"object":"error","status":400,"code":"validation_error","message":"The start_cursor provided is invalid"}`)
 		}
 	}
 	page, more := slice(rows, at, ask.PageSize)

@@ -43,6 +43,7 @@ type Store struct {
 	live       bool // the clock is that of the machine
 	records    map[int][]Row
 	requests   int
+	before     func()
 	complaints []string
 }
 
@@ -60,6 +61,14 @@ func (s *Store) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.clock()
+}
+
+// Before is called before each request is answered: what it writes meets a reader in the
+// middle of a reading.
+func (s *Store) Before(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = do
 }
 
 // Live lets the store's clock be that of the machine.
