@@ -154,8 +154,9 @@ func (a *account) renew(now time.Duration) {
 	a.anchor = anchor{known: limit > 0, remaining: limit, granted: a.start}
 	a.open(now)
 	// A reserve is there from the first moment, for nobody has spent of this window yet; what
-	// is owed stays owed.
-	if a.level >= 0 {
+	// is owed stays owed. Windows that the API states beside what we were granted are no
+	// reason to spend more of that.
+	if a.level >= 0 && (a.ends != 0 || a.b.PerMinute == 0) {
 		a.level = math.Max(a.level, reserves[connector.Dumping]*a.capacity(now))
 	}
 }
@@ -257,7 +258,8 @@ func (a *account) need(p connector.Priority, cost float64, now time.Duration) fl
 	keep := reserves[p] * most * math.Min(1, now.Minutes())
 	if ends := a.renewal(); ends > now {
 		keep *= math.Min(1, (ends-now).Seconds()/a.b.burst().Seconds())
-	} else if a.b.window() == WindowSliding {
+	}
+	if a.b.window() == WindowSliding {
 		keep = math.Min(keep, slidingReserve*a.b.ours())
 	}
 	return math.Min(cost+keep, most)

@@ -62,6 +62,34 @@ func TestWhatIsLeftIsSpreadOverTheRestOfItsTime(t *testing.T) {
 	})
 }
 
+func TestShortWindowsThatTheAPIStatesDoNotSpeedUsUp(t *testing.T) {
+	for _, w := range []Window{WindowMinute, WindowSliding, WindowNone} {
+		t.Run(string(w), func(t *testing.T) {
+			bubble(t, Budget{PerMinute: 60, Share: 1, Window: w}, func(t *testing.T, l *limiter) {
+				began, most := time.Now(), 0
+				at := []time.Time{}
+				for range 120 {
+					turn, err := l.wait(t.Context(), urgent(connector.Dumping), kindList)
+					if err != nil {
+						t.Fatal(err)
+					}
+					turn.done(headerOf("X-RateLimit-Limit: 20", "X-RateLimit-Remaining: 19",
+						"X-RateLimit-Reset: "+time.Now().Truncate(2*time.Second).Add(2*time.Second).Format(time.RFC3339)), time.Now(), nil)
+					at = append(at, time.Now())
+					n := 0
+					for i := len(at) - 1; i >= 0 && time.Since(at[i]) < 10*time.Second; i-- {
+						n++
+					}
+					most = max(most, n)
+				}
+				if took := time.Since(began); took < 100*time.Second || took > 130*time.Second || most > 20 {
+					t.Errorf("120 requests took %s, want two minutes; up to %d of them came within 10 s", took, most)
+				}
+			})
+		})
+	}
+}
+
 func TestNothingLeftIsNotBelievedForEver(t *testing.T) {
 	for _, w := range []Window{WindowMinute, WindowSliding, WindowNone} {
 		t.Run(string(w), func(t *testing.T) {
@@ -98,4 +126,38 @@ func TestAnAnswerThatWasOvertakenIsNotNews(t *testing.T) {
 			t.Errorf("%v points are taken to be left, and there are 10 at the most", got)
 		}
 	})
+}
+
+// GitHub's, for one: 5000 requests an hour, and the answers say when it ends.
+func TestAnHourThatTheAPIStatesIsUsedUpAndNotBefore(t *testing.T) {
+	for name, b := range map[string]Budget{
+		"beside a budget of ours": {PerMinute: 83, Share: 0.8},
+		"without one":             {Share: 0.8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, b, func(t *testing.T, l *limiter) {
+				began, left, sent := time.Now(), 5000, 0
+				ends := began.Add(40 * time.Minute) // it began before us
+				for time.Since(began) < 2*time.Hour {
+					turn, err := l.wait(t.Context(), urgent(connector.Dumping), kindList)
+					if err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(100 * time.Millisecond)
+					if !time.Now().Before(ends) {
+						left, ends = 5000, ends.Add(time.Hour)
+					}
+					if left--; left < 0 {
+						t.Fatal("nothing was left")
+					}
+					sent++
+					turn.done(headerOf("X-RateLimit-Limit: 5000", "X-RateLimit-Remaining: "+strconv.Itoa(left), "X-RateLimit-Reset: "+strconv.FormatInt(ends.Unix(), 10)), time.Now().Truncate(time.Second), nil)
+				}
+				used := float64(sent) / (2 * 5000)
+				if used < 0.8*0.9 || b.PerMinute > 0 && used > 0.81 {
+					t.Errorf("%.3f of two hours' requests were used", used)
+				}
+			})
+		})
+	}
 }
