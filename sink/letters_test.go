@@ -239,3 +239,50 @@ func TestReceiptsAreLoadedAndAddUp(t *testing.T) {
 		t.Errorf("receipts %v (%v)", c.Memory.Receipts, err)
 	}
 }
+
+func TestADeadLetterQueueThatWasDeletedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	cfg, m := k.withLetters(k.config("a", "1"))
+	opened, goOn, done := make(chan bool), make(chan bool), make(chan error, 1)
+	l := k.live(cfg, func(ctx context.Context, l *Lane) error {
+		w, err := l.Open(ctx, "s", "people", "s.people", m)
+		if err != nil {
+			return err
+		}
+		b := &connector.Batch{State: w.Memory().State}
+		b.State.Trailing = 1
+		stage := func(id string) error {
+			b.Letters = []connector.Letter{{ID: id, Instant: 4, Value: []byte(`{}`), Why: "x"}}
+			b.State.Seq++
+			return errors.Join(w.Stage(ctx, b), w.Flush(ctx))
+		}
+		if err := stage("1"); err != nil { // now the client knows the topic
+			return err
+		}
+		opened <- true
+		<-goOn
+		err = stage("17")
+		done <- err
+		return err
+	})
+	<-opened
+	if _, err := kadm.NewClient(k.client()).DeleteTopic(context.Background(), dlq); err != nil {
+		t.Fatal(err)
+	}
+	goOn <- true
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+	if err := l.end(); err != nil {
+		t.Error(err)
+	}
+	if got := k.values(dlq); len(got) != 1 || got[0] != "17={}" {
+		t.Errorf("letters %v", got)
+	}
+}
