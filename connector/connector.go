@@ -86,6 +86,8 @@ type Page struct {
 	// Last says that the source stated that nothing follows. A page that is merely
 	// short says nothing: APIs cut the page size down in silence.
 	Last bool
+	// Older says that the page shows what is older than the query asks from, on purpose.
+	Older bool
 	// Total is how many records the source says lie within the bounds, -1 if it
 	// did not say.
 	Total int

@@ -192,7 +192,7 @@ func (s *Settings) CheckOrder(p Page, q Query) error {
 				What:   fmt.Sprintf("record %q of %s came after one of %s: the API ignores the order that is asked for", rec.ID, rec.Instant, newest),
 				Remedy: "check `order` against the API's documentation (ascending, by the field of `cursor.field`)",
 			}
-		case !s.Unfiltered && q.From != Beginning && rec.Instant < q.From.Add(-slack):
+		case !s.Unfiltered && !p.Older && q.From != Beginning && rec.Instant < q.From.Add(-slack):
 			return &StopError{
 				What:   fmt.Sprintf("record %q of %s was shown although the query asked from %s: the API ignores the filter", rec.ID, rec.Instant, q.From),
 				Remedy: "check `cursor.from` against the API's documentation",

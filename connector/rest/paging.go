@@ -41,8 +41,11 @@ func (c *Config) pagings(n needs) (all []paging) {
 	return all
 }
 
-// Paged says whether the API can page within the same bounds.
+// Paged says whether there can be more than one page within the same bounds.
 func (c *Config) Paged() bool {
+	if c.Parent != nil {
+		return true // one for each parent
+	}
 	f, err := newForm(c)
 	return err == nil && len(c.pagings(f.needs)) > 0
 }

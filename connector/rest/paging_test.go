@@ -25,7 +25,10 @@ type shelf struct {
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	s.asked = append(s.asked, r.URL.RequestURI())
-	at := 0
+	at, n := 0, s.n
+	if q.Get("updated_at[gte]") > "2024-01-01T00:00:00Z" {
+		n = 0 // all are older
+	}
 	switch {
 	case q.Has("p"):
 		p, _ := strconv.Atoi(q.Get("p"))
@@ -36,13 +39,13 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		at, _ = strconv.Atoi(q.Get("after"))
 		at++
 	}
-	end := min(at+s.size, s.n)
+	end := min(at+s.size, n)
 	var rows []string
 	for i := at; i < end; i++ {
 		rows = append(rows, fmt.Sprintf(`{"id":%d,"updated_at":"2024-01-01T00:00:00Z"}`, i))
 	}
 	tail := `"has_more":false,"end":true`
-	if end < s.n {
+	if end < n {
 		next := fmt.Sprintf("/v2/people?after=%d", end-1)
 		w.Header().Add("Link", fmt.Sprintf(`<https://other.example.com/>; rel="last", <%s>; rel="Next nofollow"`, next))
 		tail = fmt.Sprintf(`"has_more":true,"end":false,"paging":{"next":{"after":"%d"}},"next":%q`, end-1, next)

@@ -200,7 +200,8 @@ func (s *Source) parent(r *connector.Record, keep bool) (parent, error) {
 // children asks for a page below one parent, and returns where the walk goes on.
 func (s *Source) children(ctx context.Context, q connector.Query, at place) (connector.Page, place, error) {
 	p := &at.parents[at.at]
-	if p.instant != connector.Beginning && p.instant >= q.From {
+	older := q.From != connector.Beginning && p.instant != connector.Beginning && p.instant >= q.From
+	if older {
 		// What is new or changed may bring along what is older than it.
 		q.From = connector.Beginning
 	}
@@ -218,6 +219,7 @@ func (s *Source) children(ctx context.Context, q connector.Query, at place) (con
 	case err != nil:
 		return page, next, err
 	}
+	page.Older = older
 	next.child++
 	if page.Last || len(page.Records) == 0 || s.paging == unpaged {
 		next.at, next.child = at.at+1, 1

@@ -51,7 +51,11 @@ func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
-	list(f.issues[project], 2, func(id string) string {
+	issues := f.issues[project]
+	if q.Get("since") > "2024-01-01T00:00:00Z" {
+		issues = nil // all are older
+	}
+	list(issues, 2, func(id string) string {
 		return fmt.Sprintf(`{"id":%q,"updated_at":"2024-01-01T00:00:00Z"}`, id)
 	})
 }

@@ -49,6 +49,7 @@ func (c *Config) validatePaging(bad func(bool, string, ...any), n needs) {
 	bad(c.FirstToken != "" && !asks, "page.first_token is for an API that pages by token")
 	bad(c.Next != "" && c.End != "", "page.next and page.end exclude each other")
 	bad(c.Token != "" && c.LastID, "page.token and page.last_id exclude each other")
+	bad(c.LastID && len(c.IDMore) > 0, "page.last_id is there, and id is composed of several fields, which no API takes for one")
 	bad(c.PageFromZero && (len(ways) == 0 || ways[0] != byNumber), "page.first is for pages by number")
 	bad(c.MaxOffset < 0, "page.max_offset is %d", c.MaxOffset)
 	bad(c.MaxOffset > 0 && len(ways) == 0, "page.max_offset is for an API that can page")
