@@ -95,48 +95,123 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 // probeAll asks for ids until each is judged. APIs cut a page down in silence, this one
 // too: what an answer does not show is asked for again, beside one that it showed, until
 // an answer shows nothing more of it, or says that it is the last. Only then it is
-// absent. quiet says that an answer showed nothing at all.
+// absent. quiet says that an answer proves nothing.
 func (r *Reader) probeAll(ctx context.Context, ids []string) (quiet bool, err error) {
 	beside, _ := r.mem.Ledger.Live(r.env.Random(), r.isDoubted)
 	for len(ids) > 0 {
-		q := Query{From: Beginning, To: Forever, Page: 1, IDs: slices.Clone(ids)}
-		if beside != "" {
-			q.IDs = append(q.IDs, beside)
-		}
-		p, err := r.fetch(ctx, q)
+		a, err := r.askFor(ctx, ids, beside)
 		if err != nil {
 			return false, err
 		}
-		shown := make(map[string]bool, len(p.Records))
-		for i := range p.Records {
-			shown[p.Records[i].ID] = true // also what is too young, or cannot be published
-		}
-		rows, _, err := r.admit(&p, q)
-		if err != nil {
-			return false, err
-		}
-		if len(shown) == 0 {
-			r.quiet = p.Date.Add(r.set.Lookback)
-			return true, nil
+		if a.known == 0 && !a.nameless {
+			return r.noAnswer(a.date), nil
 		}
 		var met, missing []string
 		for _, id := range ids {
-			if shown[id] {
+			if a.shown[id] {
 				met, beside = append(met, id), id
 			} else {
 				missing = append(missing, id)
 			}
 		}
-		if p.Last || len(met) == 0 {
+		all := len(missing) > 0 && (a.last || len(met) == 0) && !a.nameless
+		if all {
+			if quiet, err := r.showsOne(ctx, beside); err != nil || quiet {
+				return quiet, err
+			}
 			met, missing = ids, nil
 		}
-		r.judge(met, rows, shown, p.Date)
+		r.judge(met, a.rows, a.shown, a.date)
 		if err := r.stage(ctx); err != nil {
 			return false, err
+		}
+		if a.nameless {
+			return r.probeEach(ctx, missing, len(ids) == 1)
 		}
 		ids = missing
 	}
 	return false, nil
+}
+
+// A reply is what a probe showed.
+type reply struct {
+	rows  []Record
+	shown map[string]bool // of the ids, also what is too young, or cannot be published
+	known int             // how many of them
+	// nameless says that a record is among them whose id cannot be read: it may be any.
+	nameless bool
+	last     bool
+	date     Instant
+}
+
+// askFor sends a probe for ids, beside one that is there, if there is any.
+func (r *Reader) askFor(ctx context.Context, ids []string, beside string) (a reply, err error) {
+	q := Query{From: Beginning, To: Forever, Page: 1, IDs: slices.Clone(ids)}
+	if beside != "" {
+		q.IDs = append(q.IDs, beside)
+	}
+	p, err := r.fetch(ctx, q)
+	if err != nil {
+		return a, err
+	}
+	a = reply{shown: make(map[string]bool, len(q.IDs)), last: p.Last, date: p.Date}
+	for _, id := range q.IDs {
+		a.shown[id] = false
+	}
+	for i := range p.Records {
+		id := p.Records[i].ID
+		if again, asked := a.shown[id]; asked && !again {
+			a.shown[id] = true
+			a.known++
+		}
+		a.nameless = a.nameless || id == ""
+	}
+	r.several = r.several || a.known > 1
+	a.rows, _, err = r.admit(&p, q)
+	return a, err
+}
+
+// noAnswer lets all probes wait after one that proved nothing.
+func (r *Reader) noAnswer(date Instant) (quiet bool) {
+	r.quiet = date.Add(r.set.Lookback)
+	return true
+}
+
+// showsOne says whether the API shows but one record however many it is asked for: some
+// take the first or the last of a parameter that is repeated. What it does not show beside
+// that one is not gone for that. It is asked for two that are there, once.
+func (r *Reader) showsOne(ctx context.Context, beside string) (bool, error) {
+	other, ok := r.mem.Ledger.Live(r.env.Random(), func(id string) bool { return id == beside || r.isDoubted(id) })
+	if r.several || !ok {
+		return false, nil
+	}
+	a, err := r.askFor(ctx, []string{other}, beside)
+	if err != nil || a.known > 1 {
+		return false, err
+	}
+	r.env.Log.Warn("a probe for two records that should be there shows fewer: what it does not show is not taken for gone", "shown", a.known, "again_in", r.set.Lookback)
+	return r.noAnswer(a.date), nil
+}
+
+// probeEach asks for each of ids alone. The one that is asked for beside a record without
+// an id may be that: whether it is gone cannot be told.
+func (r *Reader) probeEach(ctx context.Context, ids []string, alone bool) (quiet bool, err error) {
+	for _, id := range ids {
+		d, doubted := r.mem.Doubts[id]
+		switch {
+		case !alone:
+			quiet, err = r.probeAll(ctx, []string{id})
+		case d.swept():
+			r.settled(id) // the next sweep looks again
+		case doubted:
+			d.Since = r.date
+			r.doubt(id, d)
+		}
+		if err != nil || quiet {
+			return quiet, err
+		}
+	}
+	return false, r.stage(ctx)
 }
 
 func (r *Reader) isDoubted(id string) bool { _, ok := r.mem.Doubts[id]; return ok }

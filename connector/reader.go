@@ -57,6 +57,7 @@ type Reader struct {
 	put     putOff  // the tie that does not come to rest
 	walk    *walk   // of the sweep that runs, nil between two turns of it
 	probes  int     // ids that a probe may ask for, as far as the source bears it
+	several bool    // an answer to a probe has shown more than one record
 	later   putBack
 	feed    *Reader // of the list of deletions, nil without one
 	// hears says that this is such a reader, heard what it has acted on, and before up to
