@@ -62,6 +62,9 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 	if r.put.tick == tick && r.date < r.put.until {
 		return shown, false, nil
 	}
+	// One that is left begins anew: on a small budget it would never come to its end.
+	defer func(by time.Time) { r.by = by }(r.by)
+	r.by = time.Time{}
 	times := map[string]int{}
 	before, anew := -1, -1
 	for range maxPasses {

@@ -38,7 +38,7 @@ func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) err
 	}
 	defer r.recall()
 	r.as(Sweeping)
-	if now.Before(due) {
+	if now.Before(due) && !r.set.Unordered { // a walk that is left begins anew
 		r.by = due
 	}
 	over := func() bool {
@@ -76,7 +76,9 @@ func (r *Reader) sweeps(now time.Time) bool {
 	case r.seen == Beginning:
 		return false // not before what is known is all there was to know
 	}
-	return s.Running || s.Asked || s.Ended == 0 || r.date >= s.Ended.Add(set.Every)
+	// One that ended in the future did so by a clock that was wrong.
+	ago := r.date.Sub(s.Ended)
+	return s.Running || s.Asked || s.Ended == 0 || max(ago, -ago) >= set.Every
 }
 
 // A putBack is what failed and is tried again later, while other things are done.
@@ -96,6 +98,10 @@ func (r *Reader) startSweep() {
 	s.Running, s.Started, s.Asked, s.Listing = true, r.date, false, r.set.Sweeps.Listing
 	// A record may have got an older stamp than the one at which reading began.
 	s.Position = min(r.mem.State.Floor, r.mem.Ledger.oldest())
+	// What it misses has stood no guards, though it begins in the second in which the last
+	// one ended, or by a clock that has gone back.
+	s.Passed = min(s.Passed, s.Started-1)
+	r.recountAbsent()
 	r.walk = nil
 	r.env.Log.Info("sweep begins", "live", r.mem.Ledger.Len(), "from", s.Position)
 }
@@ -238,11 +244,7 @@ func (r *Reader) closeSweep(guard string) {
 // resumeSweep takes up what was committed. One that lists something else now begins anew.
 func (r *Reader) resumeSweep() {
 	s, set := &r.mem.State.Sweep, &r.set.Sweeps
-	defer func() {
-		for _, d := range r.mem.Doubts {
-			r.countAbsent(d, +1)
-		}
-	}()
+	defer r.recountAbsent()
 	if set.Every == 0 {
 		s.Running, s.Position, s.Passed, s.Asked, s.Trusted = false, 0, 0, false, ""
 		return
@@ -251,7 +253,8 @@ func (r *Reader) resumeSweep() {
 		s.Trusted = set.Listing
 	}
 	if s.Listing != set.Listing && (s.Running || s.Trusted != set.Listing) {
-		s.Running, s.Position, s.Asked = false, 0, true
+		// What it has missed so far, for the second time too, counts for nothing.
+		s.Running, s.Position, s.Passed, s.Asked = false, 0, 0, true
 	}
 }
 
@@ -350,6 +353,13 @@ func oneIf(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+func (r *Reader) recountAbsent() {
+	r.absent, r.missed = 0, 0
+	for _, d := range r.mem.Doubts {
+		r.countAbsent(d, +1)
+	}
 }
 
 // countAbsent keeps how many doubts sweeps have made, and how many of them have not stood
