@@ -23,8 +23,7 @@ func (c *Check) filter(ctx context.Context) bool {
 	page, err := c.fetch(ctx, connector.Query{From: from, To: connector.Forever, Page: 1})
 	var refused *connector.RetryError
 	if errors.As(err, &refused) && refused.Reason == connector.RetryRefused {
-		c.fraction(ctx, refused)
-		return false
+		return c.refusesFuture(ctx, refused)
 	}
 	if err != nil {
 		c.failed("bound", err)
@@ -40,17 +39,29 @@ func (c *Check) filter(ctx context.Context) bool {
 	return true
 }
 
-// fraction finds out whether a bound was refused for its fraction of a second.
-func (c *Check) fraction(ctx context.Context, refused *connector.RetryError) {
+// refusesFuture finds out why a bound in the future was refused: for its fraction of a
+// second, as any bound, or only because it lies in the future. It reports whether there is
+// a bound that is taken.
+func (c *Check) refusesFuture(ctx context.Context, refused *connector.RetryError) bool {
 	at := middle(c.first.Records, c.tick)
-	_, err := c.fetch(ctx, connector.Query{From: at.Floor(time.Second), To: connector.Forever, Page: 1})
+	_, err := c.fetch(ctx, connector.Query{From: at.Floor(c.tick), To: connector.Forever, Page: 1})
+	if err == nil && (c.tick >= time.Second || at.Floor(time.Second) != at) {
+		c.add("future", Note, "a bound in the future is refused", "no reading asks for one", "")
+		return true
+	}
+	_, whole := c.fetch(ctx, connector.Query{From: at.Floor(time.Second), To: connector.Forever, Page: 1})
 	_, other := c.fetch(ctx, connector.Query{From: at.Floor(time.Second).Add(c.tick), To: connector.Forever, Page: 1})
-	if err == nil && other != nil && c.tick < time.Second {
+	if whole == nil && other != nil && c.tick < time.Second {
 		c.add("tick", Fail, "the API takes a bound of whole seconds and refuses one with a fraction: "+refused.Error(),
 			"no bound that is a record's instant could be asked for", "set `cursor.format` to one without a fraction and `cursor.tick: 1s`")
-		return
+		return false
+	}
+	if whole == nil && other == nil {
+		c.add("future", Note, "a bound in the future is refused", "no reading asks for one", "")
+		return true
 	}
 	c.failed("bound", refused)
+	return false
 }
 
 // bounds looks at both bounds, around an instant that the first page has shown.
@@ -186,7 +197,17 @@ func (c *Check) upper(ctx context.Context, at connector.Instant) {
 			"if it has one (lt, until, end), set `cursor.to`")
 		return
 	}
-	page, ok := c.ask(ctx, "order", connector.Query{From: connector.Beginning, To: to, Page: 1, Count: c.o.Counts})
+	from := connector.Forever
+	for _, r := range c.first.Records {
+		if r.Bad == "" {
+			from = min(from, r.Instant.Floor(c.tick))
+		}
+	}
+	if from >= to {
+		return // all that was shown lies within one tick
+	}
+	// From its oldest on: no reading has an upper bound without a lower one.
+	page, ok := c.ask(ctx, "order", connector.Query{From: from, To: to, Page: 1, Count: c.o.Counts})
 	if !ok {
 		return
 	}

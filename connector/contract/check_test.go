@@ -139,6 +139,12 @@ func TestEachRuleFindsWhatItIsFor(t *testing.T) {
 			}
 			return nil
 		}, rule: "tick", level: Fail, says: "`cursor.tick: 1s`"},
+		{name: "a bound in the future that is refused", spoil: func(q connector.Query, _ *connector.Page) error {
+			if q.From > now && q.From != connector.Forever {
+				return refused("400")
+			}
+			return nil
+		}, rule: "bound", level: OK, says: "begins there"},
 		{name: "a bound that is never taken", spoil: func(q connector.Query, _ *connector.Page) error {
 			if q.From != connector.Beginning {
 				return refused("422")
