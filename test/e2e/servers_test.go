@@ -137,6 +137,36 @@ func TestPocketBaseIsReadByItsPresetAlone(t *testing.T) {
 	}).judge(1)
 }
 
+// PocketBase answers a token that has ended with 200 and nothing.
+func TestAServerThatShowsNothingToAWrongTokenHasNothingDeleted(t *testing.T) {
+	t.Parallel()
+	s := pocketbase.Start(t, "people")
+	auth := func(token string) string { return fmt.Sprintf("{header: {name: Authorization, value: %q}}", token) }
+	r := newRealServer(t, s, s.URL, "", pocketbase.Rows, source{
+		preset: "pocketbase", auth: auth(s.Token),
+		settings: map[string]string{"deletions": "{sweep: {every: 1s, confirm: ids, max_ratio: 0.9}}"},
+	})
+	r.rig.set("lookback", "2s")
+	w := r.history.Writer(s, 3)
+	if err := w.Fill(t.Context(), 40); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.rig.run("--until-caught-up").wait(30 * time.Second); code != 0 {
+		t.Fatalf("ended with code %d", code)
+	}
+	before := r.rig.ends(r.rig.topic("people"))
+	r.rig.config.sources[0].auth = auth("a-token-that-has-ended")
+	p := r.rig.run()
+	answers := r.witness.Answers()
+	time.Sleep(12 * time.Second) // some sweeps and lookbacks
+	p.running()
+	p.kill()
+	if n := r.witness.Answers() - answers; n < 20 {
+		t.Errorf("asked %d times only", n)
+	}
+	equalEnds(t, before, r.rig.ends(r.rig.topic("people")))
+}
+
 // Ids are text and in no order, which is where Datasette's first page and its tokens
 // disagree.
 func TestDatasetteIsReadByItsPresetAlone(t *testing.T) {

@@ -113,6 +113,8 @@ func (s *Server) prepare(ctx context.Context) error {
 	type field = map[string]any
 	return s.call(ctx, "POST", "/api/collections", map[string]any{
 		"name": s.Collection, "type": "base",
+		// A rule that is a filter: who has no good token is shown an empty list, not refused.
+		"listRule": `@request.auth.id != ""`,
 		"fields": []field{
 			{"name": "ver", "type": "number"}, {"name": "note", "type": "text"}, {"name": "touched", "type": "text"},
 			{"name": "created", "type": "autodate", "onCreate": true},
