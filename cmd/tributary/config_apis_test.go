@@ -50,7 +50,7 @@ func TestRequestsOfKnownAPIs(t *testing.T) {
 // answering is an API that has one answer, and notes what it was asked.
 type answering struct {
 	answer, record string // to a list, and to GET of one record
-	asked          []string
+	asked, hosts   []string
 }
 
 func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -74,7 +74,7 @@ func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(r.Body)
 		line += "\n    " + string(body)
 	}
-	a.asked = append(a.asked, line)
+	a.asked, a.hosts = append(a.asked, line), append(a.hosts, r.URL.Host)
 	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}
 	body := a.answer
 	if a.record != "" && strings.HasSuffix(r.URL.Path, "/7") {
@@ -91,9 +91,14 @@ func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1}, nil
 }
 
+// sourceText is a whole config of one source.
+func sourceText(source string) string {
+	return head + "sources:\n  - name: api\n    " + strings.ReplaceAll(strings.TrimRight(source, "\n"), "\n", "\n    ") + "\n"
+}
+
 func requestsOf(t *testing.T, config, answer string) string {
 	t.Helper()
-	cfg, err := parseTest(head + "sources:\n  - name: api\n    " + strings.ReplaceAll(strings.TrimRight(config, "\n"), "\n", "\n    ") + "\n")
+	cfg, err := parseTest(sourceText(config))
 	if err != nil {
 		t.Fatal(err)
 	}
