@@ -89,7 +89,7 @@ func (r *Reader) listen(ctx context.Context) error {
 	}
 	t.Trailing = to
 	for e := range r.heard {
-		if e.at < to.Add(-r.set.Lookback) {
+		if e.at < to.Add(-r.set.Lookback-r.set.Overlap) {
 			delete(r.heard, e) // it is not read again
 		}
 	}

@@ -56,7 +56,7 @@ func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) err
 	var again *RetryError
 	switch {
 	case errors.Is(err, ErrPutOff):
-		return nil
+		return r.stage(ctx) // before anything else is
 	case errors.As(err, &again):
 		wait := r.later.again(now, backoff(again, r.later.times+1, r.env.Random(), true))
 		r.env.Log.Warn("the sweep is put off: what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
