@@ -59,7 +59,7 @@ func (l *Lane) Spent() bool {
 // is cut short by a time that another host wrote.
 const skew = time.Minute
 
-// Sightings remember when an open intent was first read, by our own clock, beyond a
+// sightings remember when an open intent was first read, by our own clock, beyond a
 // lane's life: to be refused again and again must not make the wait begin anew.
 type sightings map[string]sighting
 
