@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"tributary/connector"
 )
 
@@ -304,86 +302,3 @@ func TestAnAccidentIsAskedAgainAndMoreOfThemIsReported(t *testing.T) {
 }
 
 // TestASourceThatKeepsTheContractIsNeverBlamed draws friendly sources.
-func TestASourceWithoutAnOrder(t *testing.T) {
-	t.Parallel()
-	unordered := func(o *Options) { o.Settings.Unordered = true }
-	for _, c := range []struct {
-		name  string
-		with  func(*Options)
-		spoil func(q connector.Query, p *connector.Page) error
-		rule  string
-		level Level
-	}{
-		{"is fine", unordered, nil, "bound", OK},
-		{"is fine without a filter", func(o *Options) { o.Settings.Unordered, o.Settings.Unfiltered = true, true }, nil, "bound", Note},
-		{"that cannot page", func(o *Options) { o.Settings.Unordered, o.Settings.Paged = true, false }, nil, "page", Fail},
-		{"with a bound that is cut", unordered, func(q connector.Query, p *connector.Page) error {
-			if q.From != connector.Beginning && q.From < now && q.Page == 1 {
-				p.Records = append(p.Records, record("below", q.From.Floor(time.Minute)))
-			}
-			return nil
-		}, "tick", Fail},
-		{"that finds late records", unordered, nil, "late", OK},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s, o := fill(45), options()
-			slices.Reverse(s.rows)
-			s.spoil = c.spoil
-			c.with(&o)
-			by := look(t, s, o, nil)
-			if got := by[c.rule]; got.Level != c.level {
-				t.Errorf("want %s, got %+v\nof %+v", c.level, got, by)
-			}
-			for rule, f := range by {
-				if c.level == OK && (f.Level == Fail || f.Level == Warn) {
-					t.Errorf("%s: %+v", rule, f)
-				}
-			}
-		})
-	}
-}
-
-func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		s := &shelf{size: rapid.IntRange(1, 40).Draw(rt, "size")}
-		tick := rapid.SampledFrom([]time.Duration{time.Microsecond, time.Millisecond, time.Second, time.Minute}).Draw(rt, "tick")
-		s.cut = rapid.SampledFrom([]time.Duration{time.Microsecond, tick}).Draw(rt, "cut")
-		for i, back := range rapid.SliceOfN(rapid.Int64Range(0, int64(3*time.Hour/time.Microsecond)), 0, 120).Draw(rt, "rows") {
-			at := now.Add(-time.Duration(back) * time.Microsecond).Floor(tick)
-			s.rows = append(s.rows, record(fmt.Sprint(i), at))
-		}
-		slices.SortStableFunc(s.rows, func(a, b connector.Record) int { return cmp.Compare(a.Instant, b.Instant) })
-		o := options()
-		o.Settings.Tick, o.Size = tick, s.size
-		for rule, f := range look(t, s, o, nil) {
-			if f.Level == Fail || f.Level == Warn {
-				rt.Fatalf("%s: %+v", rule, f)
-			}
-		}
-	})
-}
-
-// TestTheTickIsFoundWhereverTheRecordsLie moves the records against seconds and minutes.
-func TestTheTickIsFoundWhereverTheRecordsLie(t *testing.T) {
-	t.Parallel()
-	for _, cut := range []time.Duration{time.Millisecond, time.Second, time.Minute} {
-		for shift := range 70 {
-			s, o := fill(40), options()
-			s.cut = cut
-			for i := range s.rows {
-				s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(time.Duration(shift)*1_010_007*time.Microsecond))
-			}
-			got := look(t, s, o, nil)["tick"]
-			if got.Level != Fail || !strings.Contains(got.Set, short(cut)+"`") && !strings.Contains(got.Set, "1s") {
-				t.Errorf("bounds of %s, shift %d: %+v", cut, shift, got)
-			}
-			for _, g := range ladder {
-				if g > cut && strings.Contains(got.Set, " "+short(g)+"`") {
-					t.Errorf("bounds of %s, shift %d: it says %s", cut, shift, got.Set)
-				}
-			}
-		}
-	}
-}
