@@ -27,11 +27,14 @@ func TestRunUntilCaughtUpEndsWith0WhenAllIsRead(t *testing.T) {
 // All at once: forty collections of two sources make their topics and begin.
 func TestManyCollectionsBeginTogether(t *testing.T) {
 	t.Parallel()
-	var names []string
+	var names, listed []string
 	for i := range 20 {
-		names = append(names, fmt.Sprintf("people%d", i))
+		name := fmt.Sprintf("people%d", i)
+		names, listed = append(names, name), append(listed, fmt.Sprintf("{name: %s, path: %s}", name, name))
 	}
 	r := newRig(t, hostile.Config{Collections: names})
+	r.config.sources[0].collections = listed // the preset does not have them
+	r.set("deletions", "{field: deleted_at, sweep: {confirm: none}}")
 	r.config.offsets = "{lanes: 4, replication: 1}"
 	second := r.config.sources[0]
 	second.name = "other"

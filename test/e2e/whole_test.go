@@ -31,6 +31,7 @@ func TestTheWholeOfAHostileAPIUnderABudgetWithRotatingTokensAndHardDeletions(t *
 	const every = 2 * time.Second
 	h := removing()
 	h.Writes.Bulk, h.Writes.BulkSize = 1, 60
+	h.Throttle = 0.03 // of some hundred requests, for it to happen at all
 	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 10 * time.Second, Grace: time.Minute, Revoke: true, Seed: 91},
 		hostile.Config{Collections: three, Seed: 91, Budget: hostile.Budget{PerMinute: 600}})
 	tokens.Server.Set(tokenserver.Hostility{Lost: 0.2, Dropped: 0.1, ServerError: 0.2, Slow: 0.3, Delay: 300 * time.Millisecond})
