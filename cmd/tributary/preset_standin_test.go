@@ -158,6 +158,19 @@ func TestEveryPresetIsAConfig(t *testing.T) {
 	}
 }
 
+func TestThePathOfAPresetNamesItsCollection(t *testing.T) {
+	text := head + "sources: [{name: shop, preset: pocketbase, url: \"https://shop.test\", auth: {bearer: t}, collections: [orders, {name: old, path: v1/old.json}]}]\n"
+	cfg, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"orders": "api/collections/orders/records", "old": "v1/old.json"} {
+		if got := collectionOf(t, cfg, "shop."+name).Rest.Path; got != want {
+			t.Errorf("%s is at %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestTheTableOfPresetsHasEachOfThem(t *testing.T) {
 	text, err := os.ReadFile("../../docs/presets.md")
 	if err != nil {
