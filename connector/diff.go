@@ -18,7 +18,7 @@ func (r *Reader) diff(rec *Record, date Instant) {
 	e, ok := r.mem.Ledger.Get(rec.ID)
 	switch {
 	case r.hears && r.heardBefore(rec):
-	case r.hears && ok && !e.Mark && (rec.Instant < e.Instant || rec.Instant <= r.before):
+	case r.hears && ok && !e.Mark && (rec.Instant < e.Instant || r.bygone(rec)):
 		r.belie(rec, date)
 	case !ok:
 		r.first(rec, date)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 )
 
@@ -66,9 +67,10 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 	defer func(by time.Time) { r.by = by }(r.by)
 	r.by = time.Time{}
 	times := map[string]int{}
-	before, anew := -1, -1
+	before, anew, order := -1, -1, uint64(0)
 	for range maxPasses {
-		ids, count, whole, date, err := r.pass(ctx, tick, &shown)
+		l, err := r.pass(ctx, tick, &shown)
+		count, date := l.count, l.date
 		if lost := (*AnewError)(nil); errors.As(err, &lost) {
 			times, before = map[string]int{}, -1
 			if anew++; anew < maxAnew {
@@ -80,15 +82,17 @@ func (r *Reader) drain(ctx context.Context, tick Instant, shown Cursor) (_ Curso
 		if err != nil {
 			return shown, false, err
 		}
-		for id := range ids {
+		for id := range l.ids {
 			times[id]++
 		}
 		if count != before || len(times) > count {
-			times = ids
+			times = l.ids
 			anew++
 		}
-		before = count
-		if whole || (len(times) == count && shownTwice(times)) {
+		// A feed shows an id once more for each time that it was deleted within the tick.
+		again := r.hears && count == before && l.order == order
+		before, order = count, l.order
+		if l.whole || again || (len(times) == count && shownTwice(times)) {
 			// Behind the tick, or an idle poll would drain it for ever.
 			if end := tick.Add(r.tick()); end <= r.horizon(date) {
 				shown = Cursor{Text: end.String(), Instant: end}
@@ -123,22 +127,30 @@ func shownTwice(times map[string]int) bool {
 	return true
 }
 
-// pass reads the tick by page number once. It returns the ids of the tick with one
-// showing each, how many records there are by the source's own count or else by
-// rows, whether one page showed all of it (then no second pass is needed), and the
-// Date of its last page.
-func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map[string]int, count int, whole bool, date Instant, err error) {
-	ids = map[string]int{}
-	end, total, unfit := tick.Add(r.tick()), -1, 0
+// A lap is what one pass over a tick has shown.
+type lap struct {
+	ids map[string]int // with one showing each
+	// count is how many records there are by the source's own count or else by rows, order
+	// a digest of their ids one behind the other.
+	count int
+	order uint64
+	whole bool    // one page showed all of it: then no second pass is needed
+	date  Instant // of its last page
+}
+
+// pass reads the tick by page number once.
+func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (l lap, err error) {
+	ids, order := map[string]int{}, fnv.New64a()
+	count, end, total, unfit := 0, tick.Add(r.tick()), -1, 0
 	for number := 1; ; number++ {
 		q := Query{From: tick, To: end, Page: number, Count: true}
 		p, err := r.fetch(ctx, q)
 		if err != nil {
-			return nil, 0, false, 0, err
+			return l, err
 		}
 		rows, cut, err := r.admit(&p, q)
 		if err != nil {
-			return nil, 0, false, 0, err
+			return l, err
 		}
 		if !cut {
 			unfit += len(p.Records) - len(rows)
@@ -150,7 +162,8 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 				beyond = true
 			case rec.Instant >= tick:
 				inside = append(inside, rec)
-				ids[r.counted(rec.ID, ids)] = 1
+				ids[rec.ID] = 1
+				fmt.Fprintf(order, "%q", rec.ID)
 			}
 		}
 		last := p.Last || cut || beyond || len(p.Records) == 0
@@ -159,7 +172,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 		}
 		best, _ := r.take(inside, p.Date)
 		if err := r.stage(ctx); err != nil {
-			return nil, 0, false, 0, err
+			return l, err
 		}
 		if best.Instant > shown.Instant {
 			*shown = best
@@ -169,7 +182,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 			total = p.Total
 		}
 		if !last && count > 4*len(ids)+endlessRows {
-			return nil, 0, false, 0, &StopError{
+			return l, &StopError{
 				What:   fmt.Sprintf("%d rows of the tick %s were shown by %d pages and only %d ids: the API ignores the number of the page", count, tick, number, len(ids)),
 				Remedy: "check `page.param` against the API's documentation, or leave it out if the API cannot page",
 			}
@@ -178,7 +191,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (ids map
 			if total >= 0 && !beyond && !cut {
 				count = max(total-unfit, 0)
 			}
-			return ids, count, number == 1 && p.Last && count == len(ids), p.Date, nil
+			return lap{ids, count, order.Sum64(), number == 1 && p.Last && count == len(ids), p.Date}, nil
 		}
 	}
 }

@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -14,8 +13,9 @@ import (
 // But for one thing: an event is history and no state. That it is shown again says nothing
 // more than the first time, and what is older than an entry says nothing against it: the
 // record was made again since. So each is acted on once (heard). A record that came back
-// with the stamp it had is found by a sweep; so where there are sweeps, an event that an
-// earlier life may have acted on does not kill it again (before).
+// with the stamp it had is found by a sweep or a doubt; so where there are sweeps or probes,
+// an event that an earlier life may have acted on does not kill it again (before), nor one
+// from before the collection was read.
 
 // event is one deletion of a feed.
 type event struct {
@@ -35,11 +35,12 @@ func newFeed(r *Reader) *Reader {
 	feed := r.set.Feed
 	f.set.Tick, f.set.Paged, f.set.Unordered, f.set.Unfiltered = max(feed.Tick, r.set.Tick), feed.Paged, feed.Unordered, feed.Unfiltered
 	f.before = Beginning
+	f.checked = f.set.Sweeps.Every > 0 || f.set.Probe > 1
+	if at := r.mem.State.Feed.Cursor.Instant; at != 0 && f.checked {
+		f.before = at
+	}
 	if f.set.Sweeps.Every > 0 {
 		f.set.Probe = 0 // the sweep tells
-		if at := r.mem.State.Feed.Cursor.Instant; at != 0 {
-			f.before = at
-		}
 	}
 	f.set.Sweeps = Sweeps{}
 	return &f
@@ -89,7 +90,7 @@ func (r *Reader) listen(ctx context.Context) error {
 	}
 	t.Trailing = to
 	for e := range r.heard {
-		if e.at < to.Add(-r.set.Lookback-r.set.Overlap) {
+		if e.at < to.Add(-r.set.Lookback-r.set.Overlap) && !r.set.Unfiltered {
 			delete(r.heard, e) // it is not read again
 		}
 	}
@@ -104,18 +105,12 @@ func (r *Reader) heardBefore(rec *Record) bool {
 	return known
 }
 
-// counted is what a row counts as in a pass over a tie that has shown ids: a record is there
-// once, but may have been deleted, restored and deleted again within one tick.
-func (r *Reader) counted(id string, ids map[string]int) string {
-	if !r.hears {
-		return id
-	}
-	for key, n := id, 1; ; n++ {
-		if ids[key] == 0 {
-			return key
-		}
-		key = fmt.Sprintf("%s\x00%d", id, n)
-	}
+// bygone says whether an event may be history to a record that lives, and something else is
+// to tell: an earlier life has acted on it, or it is older than the collection's first
+// reading.
+func (r *Reader) bygone(rec *Record) bool {
+	first := r.checked && r.mem.State.Feed.Trailing == Beginning && rec.Instant < r.began.Add(-r.set.Lookback)
+	return first || rec.Instant <= r.before
 }
 
 // belie meets an event against which an entry speaks. The record lives, or its deletion had

@@ -12,15 +12,30 @@ type hearing struct {
 	*swept
 	events []Record
 	asked  []Query
+	order  func(n int, swap func(i, j int)) // of the events that a request is shown
 	fail   error
 	now    time.Time
-	tries  int
+	// ignores the number of the page
+	ignores bool
+	tries   int
 }
 
 func (h *hearing) answer(q Query) Page {
 	h.asked = append(h.asked, q)
 	s := shelf{rows: h.events, date: h.shelf.date}
-	return s.page(q)
+	p := s.page(q)
+	if h.order != nil {
+		h.order(len(p.Records), func(i, j int) { p.Records[i], p.Records[j] = p.Records[j], p.Records[i] })
+	}
+	if h.ignores {
+		q.Page = 1
+	}
+	if h.size > 0 {
+		from, to := min((q.Page-1)*h.size, len(p.Records)), min(q.Page*h.size, len(p.Records))
+		p.Last = to == len(p.Records)
+		p.Records = p.Records[from:to]
+	}
+	return p
 }
 
 func hearingOf(t *testing.T, change func(*Settings)) *hearing {

@@ -60,11 +60,12 @@ type Reader struct {
 	several bool    // an answer to a probe has shown more than one record
 	later   putBack
 	feed    *Reader // of the list of deletions, nil without one
-	// hears says that this is such a reader, heard what it has acted on, and before up to
-	// where earlier lives may have.
-	hears  bool
-	heard  map[event]bool
-	before Instant
+	// hears says that this is such a reader, heard what it has acted on, before up to where
+	// earlier lives may have, and checked that a sweep or a probe tells what became of it.
+	hears   bool
+	heard   map[event]bool
+	before  Instant
+	checked bool
 	// priority is that of the reading in flight, pages how many it has read.
 	priority Priority
 	pages    int
