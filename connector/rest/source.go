@@ -87,13 +87,35 @@ func (s *Source) Fetch(ctx context.Context, q connector.Query) (connector.Page, 
 	return s.fetchPage(ctx, q)
 }
 
-// fetchPage asks for one page of one list.
+// fetchPage asks for one page of one list. A page without records that leads on is no end:
+// some APIs leave out of a page what its reader may not see, or what a filter drops.
 func (s *Source) fetchPage(ctx context.Context, q connector.Query) (connector.Page, error) {
 	m, ok := s.trail.step(q)
-	switch {
-	case !ok && s.paging >= byOffset:
+	if !ok && s.paging >= byOffset {
 		return connector.Page{}, s.lost(q)
-	case m.err != nil:
+	}
+	date := connector.Forever
+	for empty := 0; ; empty++ {
+		page, err := s.fetchOne(ctx, q, m)
+		if err != nil {
+			return connector.Page{}, err
+		}
+		date = min(date, page.Date)
+		page.Date = date
+		next := s.trail.next
+		if len(page.Records) > 0 || page.Last || s.paging < byToken || next.token == "" || next.token == m.token {
+			return page, nil // to ask for the same again would show the same
+		}
+		if empty == maxEmpty {
+			return connector.Page{}, s.endless(empty + 1)
+		}
+		m = next
+	}
+}
+
+// fetchOne sends one request for a page.
+func (s *Source) fetchOne(ctx context.Context, q connector.Query, m mark) (connector.Page, error) {
+	if m.err != nil {
 		return connector.Page{}, m.err
 	}
 	if err := s.tooFar(q, m); err != nil {
@@ -114,6 +136,9 @@ func (s *Source) fetchPage(ctx context.Context, q connector.Query) (connector.Pa
 	page.Date = connector.InstantOf(a.date)
 	page.Last = page.Last || s.shownWhole(q, page)
 	if err := s.checked(q, s.pages, page.Records); err != nil {
+		return connector.Page{}, err
+	}
+	if err := s.cutOff(&page); err != nil {
 		return connector.Page{}, err
 	}
 	return page, s.goOn(q, m, &a, &page)
@@ -208,5 +233,7 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, c call) (a ans
 // shownWhole says whether a first page shows as many records as the API says there are,
 // where it has no other word for the end.
 func (s *Source) shownWhole(q connector.Query, p connector.Page) bool {
-	return s.cfg.Next == "" && s.cfg.End == "" && q.Page == 1 && p.Total >= 0 && p.Total == len(p.Records)
+	// What leads to a next page is such a word, and a total may be that of the page.
+	own := s.cfg.Next != "" || s.cfg.End != "" || s.paging >= byToken && !s.cfg.LastID
+	return !own && q.Page == 1 && p.Total >= 0 && p.Total == len(p.Records)
 }
