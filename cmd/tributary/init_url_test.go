@@ -97,10 +97,14 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 			name: "numbers of pages in the answer alone", path: "/posts", body: `{"meta":{"page":1,"pageSize":5},"items":` + rowsOf(5, `{"id":"a%d","updatedAt":"2026-02-02T03:04:%dZ"}`) + `}`,
 			says: []string{"param: page", "size_param: pageSize", "size: 5", "TODO: the answer says its number at meta.page"},
 		},
+		{name: "an offset in the address alone", path: "/a?limit=5&offset=0", body: `{"items":` + rowsOf(5, `{"id":"a%d","updatedAt":"2026-02-02T03:04:%dZ"}`) + `}`, says: []string{"offset_param: offset", "size_param: limit"}},
+		{name: "milliseconds that are no whole seconds", path: "/a", body: rowsOf(6, `{"id":%d,"updated":17670000%d123}`), says: []string{"format: unix_ms", "tick: 1ms"}},
+		{name: "milliseconds that are", path: "/a", body: rowsOf(6, `{"id":%d,"updated":17670000%d000}`), says: []string{"format: unix_ms", "tick: 1s", "all of them whole seconds"}},
+		{name: "an id one level down", path: "/a", body: rowsOf(5, `{"ref":{"n":"x%d","t":"same"},"updated":"2026-02-02T03:04:%dZ"}`), says: []string{"id: ref.n", "one level down"}},
 		{name: "an empty list", path: "/things", body: `{"things":[]}`, says: []string{"records: things", "it is empty", "TODO: no record was shown"}},
 		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
 		{name: "a scalar", path: "/", body: `7`, says: []string{"records: data"}},
-		{name: "only when it was made", path: "/a", body: rowsOf(5, `{"id":%d,"created":"2026-02-02T03:04:%d.000Z"}`), says: []string{"field: created", "TODO: is it the instant of the last change?", "tick: 1s", "all of them zero"}},
+		{name: "only when it was made", path: "/a", body: rowsOf(5, `{"id":%d,"created":"2026-02-02T03:04:%d.000Z"}`), says: []string{"field: created", "TODO: is it the instant of the last change?", "tick: 1s", "all of them whole seconds"}},
 		{name: "names that are not nice", path: "/a", body: `{"${env:TOKEN}":[{"id":1}],"x\n# y":[{"id":1,"${file:x}":"2026-02-02T03:04:05Z"}],"a.b":[{"id":1},{"id":2}]}`, says: []string{"records: data"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

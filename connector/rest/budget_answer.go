@@ -44,7 +44,7 @@ func (a *account) state(s statement, turn uint64, date time.Time, now time.Durat
 	if s.resets >= 0 {
 		// Nothing is held for longer than that on the word of a header.
 		resets = now + s.resets
-		if s.remaining <= 0 {
+		if s.remaining*a.b.share() < a.b.Cost.of(costKey{}) { // nothing can be sent until then
 			resets = now + min(s.resets, longestHold)
 		}
 		resets = max(resets, now+time.Millisecond)

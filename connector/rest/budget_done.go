@@ -51,6 +51,11 @@ func (t *turn) done(header http.Header, date time.Time, err error) {
 func (l *limiter) settle(t *turn, header http.Header, now time.Duration) {
 	if name := l.account.b.Cost.Header; name != "" {
 		if cost, ok := number(header.Get(name)); ok && cost > 0 {
+			if limit := l.account.limit(); limit > 0 {
+				// More than there is in a window it cannot have been, and would be owed for as long
+				// as nobody lives.
+				cost = min(cost, limit)
+			}
 			l.account.correct(cost-t.cost, now)
 			l.account.inflight += cost - t.cost
 			t.cost, l.costs[t.key] = cost, cost

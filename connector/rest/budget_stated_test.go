@@ -44,6 +44,39 @@ func TestWhatAnAnswerDidCostIsTheTruth(t *testing.T) {
 	})
 }
 
+// Nothing that a header says holds a source up for longer than an hour.
+func TestRubbishInHeadersDoesNotStopASource(t *testing.T) {
+	granted := Budget{PerMinute: 600, Share: 0.8, Cost: Cost{Header: "x-cost"}}
+	minute := granted
+	minute.Window = WindowMinute
+	for name, c := range map[string]struct {
+		budget Budget
+		header http.Header
+		most   time.Duration
+	}{
+		"a price that nobody could pay":                      {granted, http.Header{"X-Cost": {"100000000000000"}}, 2 * time.Minute},
+		"the same in a minute":                               {minute, http.Header{"X-Cost": {"100000000000000"}}, 2 * time.Minute},
+		"one is left for a month, and less than one is ours": {Budget{Share: 0.8}, http.Header{"X-Ratelimit-Remaining": {"1"}, "X-Ratelimit-Reset": {"2500000"}}, time.Hour + time.Minute},
+		"none is left for a month":                           {Budget{Share: 0.8}, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"2500000"}}, time.Hour + time.Minute},
+		"numbers that are none":                              {granted, http.Header{"X-Cost": {"NaN"}, "X-Ratelimit-Remaining": {"-Inf"}, "X-Ratelimit-Reset": {"1e300"}}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, c.budget, func(t *testing.T, l *limiter) {
+				turn, err := l.wait(t.Context(), urgent(connector.Live), kindList)
+				if err != nil {
+					t.Fatal(err)
+				}
+				turn.done(c.header, time.Time{}, nil)
+				began := time.Now()
+				ask(t, l, urgent(connector.Live))
+				if took := time.Since(began); took > c.most {
+					t.Errorf("the next was sent after %s", took)
+				}
+			})
+		})
+	}
+}
+
 func TestWhatIsLeftIsSpreadOverTheRestOfItsTime(t *testing.T) {
 	bubble(t, Budget{}, func(t *testing.T, l *limiter) {
 		left, resets := 100, time.Now().Add(200*time.Second)

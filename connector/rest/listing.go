@@ -20,7 +20,7 @@ func (c *Config) Listing() string {
 		}
 	}
 	for name, values := range c.Params {
-		if !secretHeader.MatchString(name) {
+		if !IsSecretName(name) { // an author is none, and decides what is listed
 			params[name] = values
 		}
 	}

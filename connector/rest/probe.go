@@ -183,7 +183,7 @@ func (s *Source) getEach(ctx context.Context, q connector.Query) (connector.Page
 		if err != nil {
 			return connector.Page{}, s.refuse(err)
 		}
-		if shown {
+		if shown && (r.ID == id || !a.moved) { // else it has moved away, and another is in its place
 			page.Records = append(page.Records, r)
 		}
 	}

@@ -99,6 +99,15 @@ func getter(t *testing.T, seen *[]string) http.HandlerFunc {
 			fmt.Fprint(w, ` {"data":{"id":"evil","updated_at":"2024-01-01T00:00:00Z"}} `)
 		case "500":
 			w.WriteHeader(500)
+		case "busy":
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"code":"busy"}`)
+		case "moved":
+			http.Redirect(w, r, "/v2/people/elsewhere", http.StatusMovedPermanently)
+		case "alias":
+			http.Redirect(w, r, "/v2/humans/alias", http.StatusMovedPermanently)
+		case "/v2/humans/alias":
+			fmt.Fprintf(w, `{"data":{"id":"alias","updated_at":"2024-01-01T00:00:00Z"}}`)
 		default:
 			fmt.Fprintf(w, ` {"data":{"id":%q,"updated_at":"2024-01-01T00:00:00Z"}} `, id)
 		}
@@ -153,6 +162,52 @@ func TestAnAnswerToAGetThatIsNotTheRecordIsNoAbsence(t *testing.T) {
 		b := setup(t, probing(getting), getter(t, &seen))
 		if _, err := b.Fetch(context.Background(), ids("7", x.id)); err == nil || !errors.As(err, x.as) || !strings.Contains(err.Error(), x.says) {
 			t.Errorf("%s: got %v, want %q", x.id, err, x.says)
+		}
+	}
+}
+
+// Issues that were transferred, people who were merged: what is shown instead is another
+// record, and none that was asked for.
+func TestARecordThatMovedAwayIsNotShown(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	b := setup(t, probing(getting), getter(t, &seen))
+	p, err := b.Fetch(context.Background(), ids("7", "moved", "alias"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Records) != 2 || p.Records[0].ID != "7" || p.Records[1].ID != "alias" {
+		t.Errorf("got %+v", p.Records)
+	}
+}
+
+func TestAnErrorThatHasTheStatusOfAnAbsenceIsNone(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	b := setup(t, probing(func(c *Config) {
+		getting(c)
+		c.Errors = []ErrorRule{{Status: 404, When: &Match{Path: "code", Equals: `"busy"`}, As: AsThrottled}}
+	}), getter(t, &seen))
+	_, err := b.Fetch(context.Background(), ids("7", "404", "busy"))
+	var again *connector.RetryError
+	if !errors.As(err, &again) || again.Reason != connector.RetryThrottled {
+		t.Errorf("got %v", err)
+	}
+	if p, err := b.Fetch(context.Background(), ids("7", "404")); err != nil || len(p.Records) != 1 {
+		t.Errorf("got %v, %v", p.Records, err)
+	}
+}
+
+func TestWhatDecidesWhatIsListedIsInItsDigest(t *testing.T) {
+	t.Parallel()
+	with := func(name, value string) string {
+		c := plain("https://api.example.com")
+		c.Params = url.Values{name: {value}}
+		return c.Listing()
+	}
+	for name, differs := range map[string]bool{"author_id": true, "authorized": true, "keyword": true, "api_key": false, "access_token": false} {
+		if got := with(name, "1") != with(name, "2"); got != differs {
+			t.Errorf("another %s is another listing: %v, want %v", name, got, differs)
 		}
 	}
 }

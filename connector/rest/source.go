@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -181,6 +180,7 @@ type answer struct {
 	date   time.Time
 	body   []byte
 	url    *url.URL // that was answered, after redirects
+	moved  bool     // it is another one than was asked
 }
 
 // exchange sends the request and receives the body of a page, within the deadline.
@@ -201,7 +201,7 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, c call) (a ans
 	defer resp.Body.Close()
 	a.status, a.header = resp.StatusCode, resp.Header
 	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	a.url = resp.Request.URL
+	a.url, a.moved = resp.Request.URL, resp.Request.URL.Path != req.URL.Path
 	if takes := c.takes; a.status != http.StatusOK && (takes == nil || !takes(a.status)) {
 		err := s.failed(ctx, resp, a.date)
 		switch {
@@ -214,8 +214,7 @@ func (s *Source) exchange(ctx context.Context, q connector.Query, c call) (a ans
 		return a, err
 	}
 	if isGone(a.status) {
-		// Its status says all; the body is read so that the connection can be used again.
-		_, _ = io.CopyN(io.Discard, resp.Body, maxError)
+		_, a.body = s.said(resp) // for errors that have that status too
 	} else {
 		a.body, err = s.body.read(resp)
 	}

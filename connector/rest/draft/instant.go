@@ -180,15 +180,21 @@ func candidates(row map[string]any) []string {
 	return paths
 }
 
+// valueAt returns the value at a path of names joined by dots, nil for none.
+func valueAt(row map[string]any, path string) (v any) {
+	v = row
+	for part := range strings.SplitSeq(path, ".") {
+		m, _ := v.(map[string]any)
+		v = m[part]
+	}
+	return v
+}
+
 // look classifies a member in all records; those that are null are counted.
 func look(rows []map[string]any, path string) (instant, bool) {
 	found, nulls, whole := instant{guess: guess{value: path}, found: true}, 0, true
 	for _, row := range rows {
-		var v any = row
-		for part := range strings.SplitSeq(path, ".") {
-			m, _ := v.(map[string]any)
-			v = m[part]
-		}
+		v := valueAt(row, path)
 		if v == nil {
 			nulls++
 			continue
@@ -200,16 +206,14 @@ func look(rows []map[string]any, path string) (instant, bool) {
 		if found.format == "" || k.tick < found.tick {
 			found.kind = k
 		}
-		if m := fraction.FindStringSubmatch(fmt.Sprint(v)); m != nil {
-			whole = whole && strings.Trim(m[1], "0") == ""
-		}
+		whole = whole && isWhole(fmt.Sprint(v), k)
 	}
 	if found.format == "" {
 		return found, false
 	}
 	found.why = fmt.Sprintf("in %d of %d records, %s", len(rows)-nulls, len(rows), found.said)
 	if whole && len(rows)-nulls >= 5 && found.tick < time.Second {
-		found.why += ", all of them zero"
+		found.why += ", all of them whole seconds"
 		found.tick = time.Second
 	}
 	if rankOf(path) < 100 {
@@ -219,6 +223,18 @@ func look(rows []map[string]any, path string) (instant, bool) {
 		found.why += fmt.Sprintf("; null in %d, which cannot be published: a list of fields names one to fall back to", nulls)
 	}
 	return found, true
+}
+
+// isWhole says whether a stamp shows no part of a second.
+func isWhole(text string, k kind) bool {
+	switch k.format {
+	case "unix_ms":
+		return strings.HasSuffix(text, "000")
+	case "unix_us":
+		return strings.HasSuffix(text, "000000")
+	}
+	m := fraction.FindStringSubmatch(text)
+	return m == nil || strings.Trim(m[1], "0") == ""
 }
 
 // finer says whether two ways of writing differ in their fraction alone.

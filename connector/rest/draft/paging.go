@@ -86,6 +86,9 @@ func findPaging(around []scalar, s Sample) paging {
 		if plain := simple(name); !p.settled() && nameable(name) && (plain == "page" || plain == "pagenumber") {
 			p.param = guess{name, "the address has it"}
 		}
+		if value := s.URL.Query().Get(name); !p.settled() && nameable(name) && isOffset(simple(name)) && (value == "0" || digits(value)) {
+			p.offset = guess{name, "the address has it"}
+		}
 	}
 	for _, v := range around {
 		leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
@@ -94,6 +97,15 @@ func findPaging(around []scalar, s Sample) paging {
 		}
 	}
 	return p
+}
+
+// isOffset is for the number of records before a page.
+func isOffset(plain string) bool {
+	switch plain {
+	case "offset", "start", "startat", "skip", "$skip", "page[offset]":
+		return true
+	}
+	return false
 }
 
 var pageNames = []string{"page", "pagenumber"}
@@ -171,11 +183,11 @@ func (p *paging) follow(to, at *url.URL, where guess) {
 		if slices.Equal(was[name], p.params[name]) || !nameable(name) || !digits(value) {
 			continue
 		}
-		switch plain := simple(name); plain {
-		case "page", "pagenumber", "p", "page[number]":
+		switch plain := simple(name); {
+		case slices.Contains([]string{"page", "pagenumber", "p", "page[number]"}, plain):
 			p.next, p.param = where, guess{name, fmt.Sprintf("the link to the next page has it (%s)", value)}
 			return
-		case "offset", "start", "startat", "skip", "$skip", "page[offset]":
+		case isOffset(plain):
 			p.next, p.offset = where, guess{name, fmt.Sprintf("the link to the next page counts records with it (%s)", value)}
 			return
 		}

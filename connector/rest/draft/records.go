@@ -116,6 +116,9 @@ func findID(rows []map[string]any, collection string) guess {
 	}
 	switch {
 	case best == "":
+		if path := nestedID(rows); path != "" {
+			return guess{path, fmt.Sprintf("TODO: each of %d records has another one, one level down; is it the record's own?", len(rows))}
+		}
 		return guess{"id", "TODO: no member looks like an id that each record has of its own"}
 	case rank == len(ids):
 		return guess{best, fmt.Sprintf("TODO: each of %d records has another one; is it the record's own?", len(rows))}
@@ -123,10 +126,34 @@ func findID(rows []map[string]any, collection string) guess {
 	return guess{best, fmt.Sprintf("each of %d records has another one", len(rows))}
 }
 
-func distinct(rows []map[string]any, name string) bool {
+// nestedID looks one level down for what every record has, each another: the one with the
+// best name.
+func nestedID(rows []map[string]any) string {
+	best, rank := "", len(ids)+2
+	for _, path := range candidates(rows[0]) {
+		_, name, nested := strings.Cut(path, ".")
+		_, isTime := classify(valueAt(rows[0], path))
+		if !nested || isTime || len(rows) < 3 || !distinct(rows, path) {
+			continue
+		}
+		r := slices.Index(ids, simple(name))
+		switch {
+		case r < 0 && strings.HasSuffix(simple(name), "id"):
+			r = len(ids)
+		case r < 0:
+			r = len(ids) + 1
+		}
+		if r < rank {
+			best, rank = path, r
+		}
+	}
+	return best
+}
+
+func distinct(rows []map[string]any, path string) bool {
 	seen := map[string]bool{}
 	for _, row := range rows {
-		switch v := row[name].(type) {
+		switch v := valueAt(row, path).(type) {
 		case string:
 			if v == "" || seen[v] {
 				return false
