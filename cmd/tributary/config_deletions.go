@@ -43,6 +43,8 @@ func (c *collectionDecoder) feed(n *node, a account) {
 	d := newCollectionDecoder(c.decoder, &a)
 	d.settings.Collection = c.settings.Collection
 	d.rest.AlwaysDeleted = true
+	// What an event has beside id and instant can get into a dead letter queue.
+	d.rest.Errors, d.rest.Drop, d.rest.Mask = c.rest.Errors, c.rest.Drop, c.rest.Mask
 	feed := &c.settings.Feed
 	feed.Interval = c.settings.Interval
 	all := d.keys()

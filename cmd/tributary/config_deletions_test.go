@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,16 @@ func TestHowDeletionsAreFoundStandsTogether(t *testing.T) {
 	}
 	if f := c.Feed; f == nil || f.Path != "people/deleted" || !f.AlwaysDeleted || f.Records != "data" || f.Size != 50 || f.Instant != "at" || f.ID != "id" || f.Deleted != "" {
 		t.Errorf("feed %+v", f)
+	}
+}
+
+// An event that cannot be used goes to the dead letter queue, and what is an error is one
+// there too.
+func TestAFeedKeepsWhatTheCollectionSaysOfAllAnswers(t *testing.T) {
+	c := collectionOf(t, mustParse(t, with("deletions: {feed: {path: gone, cursor: {field: at, from: since, format: unix}}}",
+		"value: {drop: [email], mask: [owner.name]}", "errors: [{when: {path: ok, equals: false}, as: retry}]")), "api.people")
+	if f := c.Feed; !slices.Equal(f.Drop, []string{"email"}) || !slices.Equal(f.Mask, []string{"owner.name"}) || len(f.Errors) != 1 {
+		t.Errorf("got drop %q, mask %q, errors %v", f.Drop, f.Mask, f.Errors)
 	}
 }
 
