@@ -19,8 +19,9 @@ import (
 // quiet hour that there never is.
 
 // mostWalks is how many walks one reading takes at most, unless all of them together have
-// no more than shortPages. A walk of more than longWalk pages is a long one.
-const mostWalks, shortPages, longWalk = 3, 100, 20
+// no more than shortPages, or restPages where nothing is written. A walk of more than
+// longWalk pages is a long one.
+const mostWalks, shortPages, restPages, longWalk = 3, 100, 2000, 20
 
 // A circuit is one reading by walks.
 type circuit struct {
@@ -109,7 +110,12 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, complete) {
 			return c, true, nil
 		}
-		if c.pages += now.pages; walks >= mostWalks && c.pages+now.pages > shortPages {
+		// A list at rest in an order that changes is walked until all walks together have shown it.
+		enough := shortPages
+		if walks > 1 && now.rows == before.rows && now.first == before.first && now.fresh+now.rows-now.ids > 0 {
+			enough = restPages
+		}
+		if c.pages += now.pages; walks >= mostWalks && c.pages+now.pages > enough {
 			r.env.Log.Info("records move while they are read, and one may have slipped: what was shown is published, and it is read again", "walks", walks, "pages", c.pages, "records", now.all)
 			return c, false, nil
 		}
@@ -139,6 +145,9 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	// In an order that changes with each request a walk shows some twice and others not at
 	// all: then all walks together must have shown each twice.
 	union, shownTwice := c.union()
+	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+now.bad && c.late == 0 {
+		return true // where the source counts, once is enough
+	}
 	return now.rows == before.rows && union == now.rows && shownTwice == union
 }
 
