@@ -30,8 +30,8 @@ of that name.
 
 With --request it prints the request and its answer instead, with headers, sizes and where
 the time went; -o json gives that as HAR 1.2, which browsers and proxies open. Credentials
-are masked, and so is what is named like one. The records are shown as the API sent them,
-with what value.drop and value.mask keep out of topics.`,
+are masked, and so is what is named like one. What value.drop and value.mask keep out of
+topics is kept out of the answer too.`,
 		Example: `  tributary preview people
   tributary preview people --from 2026-01-01T00:00:00Z -n 5
   tributary preview salesloft.people -o json | jq .value.email_address
