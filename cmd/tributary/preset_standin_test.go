@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -213,17 +214,7 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 	s := standin.New(c.precision, c.lag, seed)
 	srv := httptest.NewServer(c.api(s))
 	defer srv.Close()
-	collection := c.collection
-	if c.place != "" {
-		collection = fmt.Sprintf("{name: %s, path: %s}", c.collection, c.place)
-	}
-	how := cmp.Or(c.source, "preset: "+c.preset)
-	text := fmt.Sprintf("%ssources:\n  - {name: api, %s, url: %q, collections: [%s]%s}\n", head, how, srv.URL+c.path, collection, c.config)
-	whole, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := collectionOf(t, whole, "api."+c.collection)
+	cfg := c.parse(t, srv.URL)
 	topic := &topicOfTest{c: c, s: s, fold: connector.NewMemory(), live: map[string]int{}, last: map[string]int{}, counts: map[string]int{}}
 	rng := rand.New(rand.NewPCG(seed, 1))
 	s.Insert(40)
@@ -270,6 +261,44 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 		pull()
 	}
 	c.judge(t, topic)
+}
+
+// parse returns the collection's config, as a user would write it.
+func (c *presetCase) parse(t *testing.T, url string) CollectionConfig {
+	t.Helper()
+	collection := c.collection
+	if c.place != "" {
+		collection = fmt.Sprintf("{name: %s, path: %s}", c.collection, c.place)
+	}
+	how := cmp.Or(c.source, "preset: "+c.preset)
+	text := fmt.Sprintf("%ssources:\n  - {name: api, %s, url: %q, collections: [%s]%s}\n", head, how, url+c.path, collection, c.config)
+	whole, err := parseConfig(newConfigText("t.yaml", []byte(text)), "", testEnv, realPresets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return collectionOf(t, whole, "api."+c.collection)
+}
+
+// Of one stamp HubSpot and Notion show 10,000 records and no more, Notion as if that were all.
+func TestATieThatAnAPIDoesNotShowWholeStopsItsCollection(t *testing.T) {
+	for _, c := range presetCases {
+		if c.preset != "hubspot" && c.preset != "notion" {
+			continue
+		}
+		t.Run(c.preset, func(t *testing.T) {
+			c.config = sweepHourly // with pages as large as they are
+			s := standin.New(c.precision, 0, 1)
+			srv := httptest.NewServer(c.api(s))
+			defer srv.Close()
+			s.Insert(10_150)
+			s.Advance(5 * time.Minute)
+			topic := &topicOfTest{c: &c, s: s, fold: connector.NewMemory(), live: map[string]int{}, last: map[string]int{}, counts: map[string]int{}}
+			err := topic.reader(t, c.parse(t, srv.URL)).Pull(t.Context())
+			if stop := (*connector.StopError)(nil); !errors.As(err, &stop) || !strings.Contains(err.Error(), "more than 10000 records") {
+				t.Errorf("got %v after %d requests", err, s.Requests())
+			}
+		})
+	}
 }
 
 func (c *presetCase) judge(t *testing.T, topic *topicOfTest) {

@@ -135,6 +135,18 @@ func (s *Source) tooFar(q connector.Query, m mark) error {
 	if s.cfg.MaxOffset == 0 || q.Page <= 1 || rows+max(s.cfg.Size, 1) <= s.cfg.MaxOffset {
 		return nil
 	}
+	return s.noFurther()
+}
+
+// cutOff says whether an end may be none: where the API shows no more records than so many,
+// a reading that ends there is not known to be whole. Some say that nothing follows.
+func (s *Source) cutOff(m mark, page *connector.Page) bool {
+	rows := m.rows + len(page.Records)
+	counted := page.Total >= 0 && page.Total <= rows
+	return s.cfg.MaxOffset > 0 && page.Last && rows >= s.cfg.MaxOffset && !counted
+}
+
+func (s *Source) noFurther() error {
 	return &connector.StopError{
 		What:   fmt.Sprintf("%s: more than %d records lie within the same bounds, and the API shows no more of them (page.max_offset)", s.name, s.cfg.MaxOffset),
 		Remedy: "change some of the records with that stamp at their source, so that fewer share it, or read the collection where it has no such limit",
@@ -242,6 +254,9 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 		if next == "" && !page.Last && len(page.Records) > 0 {
 			return &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("%s: the API says that more follows, and not what leads to it", s.name)}
 		}
+	}
+	if s.cutOff(m, page) {
+		return s.noFurther()
 	}
 	if page.Last {
 		next, err = "", nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -141,6 +142,42 @@ func TestAFirstPageWithAsManyAsThereAreIsTheLast(t *testing.T) {
 		if p, err := b.Fetch(context.Background(), q); err != nil || p.Last != c.last {
 			t.Errorf("page %d with one of %d: last is %v (%v)", c.page, c.total, p.Last, err)
 		}
+	}
+}
+
+// Of seven records the server shows six, and says that nothing follows.
+func TestAnEndWhereTheAPIShowsNoMoreIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		most int
+		tail string
+		stop bool
+	}{
+		"at the most":            {6, "", true},
+		"before it":              {7, "", false},
+		"no most":                {0, "", false},
+		"at the most, and whole": {6, `,"total":6`, false},
+		"at the most, of more":   {6, `,"total":7`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &shelf{n: 6, size: 3}
+			b := setup(t, paged(func(cfg *Config) {
+				ways["token and more"](cfg)
+				cfg.MaxOffset, cfg.Size, cfg.Total = c.most, 3, "total"
+			}), func(w http.ResponseWriter, r *http.Request) {
+				rec := httptest.NewRecorder()
+				s.ServeHTTP(rec, r)
+				fmt.Fprint(w, strings.TrimSuffix(rec.Body.String(), "}")+c.tail+"}")
+			})
+			q := between(1e6, 9e6)
+			var err error
+			for q.Page = 1; q.Page <= 2 && err == nil; q.Page++ {
+				_, err = b.Fetch(context.Background(), q)
+			}
+			if c.stop != errors.As(err, new(*connector.StopError)) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 
