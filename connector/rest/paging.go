@@ -138,9 +138,9 @@ func (s *Source) tooFar(q connector.Query, m mark) error {
 	return s.noFurther()
 }
 
-// cutOff says whether an end may be none: where the API shows no more records than so many,
+// capped says whether an end may be none: where the API shows no more records than so many,
 // a reading that ends there is not known to be whole. Some say that nothing follows.
-func (s *Source) cutOff(m mark, page *connector.Page) bool {
+func (s *Source) capped(m mark, page *connector.Page) bool {
 	rows := m.rows + len(page.Records)
 	counted := page.Total >= 0 && page.Total <= rows
 	return s.cfg.MaxOffset > 0 && page.Last && rows >= s.cfg.MaxOffset && !counted
@@ -255,7 +255,7 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 			return &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("%s: the API says that more follows, and not what leads to it", s.name)}
 		}
 	}
-	if s.cutOff(m, page) {
+	if s.capped(m, page) {
 		return s.noFurther()
 	}
 	if page.Last {
