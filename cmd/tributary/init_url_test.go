@@ -101,6 +101,10 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 		{name: "milliseconds that are no whole seconds", path: "/a", body: rowsOf(6, `{"id":%d,"updated":17670000%d123}`), says: []string{"format: unix_ms", "tick: 1ms"}},
 		{name: "milliseconds that are", path: "/a", body: rowsOf(6, `{"id":%d,"updated":17670000%d000}`), says: []string{"format: unix_ms", "tick: 1s", "all of them whole seconds"}},
 		{name: "an id one level down", path: "/a", body: rowsOf(5, `{"ref":{"n":"x%d","t":"same"},"updated":"2026-02-02T03:04:%dZ"}`), says: []string{"id: ref.n", "one level down"}},
+		{
+			name: "a header that repeats the credential", path: "/a", auth: "bearer:TOKEN", header: http.Header{"X-Quota-User": {canary + "token"}},
+			body: rowsOf(5, `{"id":%d,"updated":"2026-02-02T03:04:%dZ"}`), says: []string{"[hidden]"},
+		},
 		{name: "an empty list", path: "/things", body: `{"things":[]}`, says: []string{"records: things", "it is empty", "TODO: no record was shown"}},
 		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
 		{name: "a scalar", path: "/", body: `7`, says: []string{"records: data"}},

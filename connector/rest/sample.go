@@ -46,5 +46,10 @@ func (c *Client) Sample(ctx context.Context, at *url.URL, auth *Auth, m *connect
 	if err != nil {
 		return nil, nil, s.refuse(err)
 	}
+	for _, values := range resp.Header {
+		for i, v := range values {
+			values[i] = scrub.text(v) // some are shown
+		}
+	}
 	return resp.Header, body, nil
 }

@@ -173,7 +173,7 @@ func (t *tracer) end(err error) {
 	}
 	t.x.Decoded = int64(len(body))
 	if t.x.Cut {
-		body = body[:max(0, len(body)-t.scrub.longest)] // it may end with half a secret
+		body = body[:max(0, len(body)-max(t.scrub.longest, t.scrub.now().longest))] // it may end with half a secret
 	}
 	t.x.Body = string(body)
 	t.x.mask(t.scrub)

@@ -130,6 +130,7 @@ func (c *Config) validatePaths(bad func(bool, string, ...any), path func(what, p
 	bad(len(c.Include) > 0 && len(c.Exclude) > 0, "hash has include and exclude: what is not included is excluded already")
 	for _, p := range append(append([]string(nil), c.Include...), c.Exclude...) {
 		bad(p == "", "hash has an empty path")
+		bad(hasIndex(p), "hash has %q with an index, which is never found: a hash goes through arrays, into every element (leave the index out; a member of that name is written with dots)", p)
 		path("hash", p)
 	}
 }

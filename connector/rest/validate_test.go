@@ -39,6 +39,8 @@ func TestAConfigThatCannotWorkIsRefusedWithTheReason(t *testing.T) {
 		{"cursor.field", func(c *Config) { c.Instant = "" }},
 		{"empty name", func(c *Config) { c.Records = "a..b" }},
 		{"include and exclude", func(c *Config) { c.Include, c.Exclude = []string{"a"}, []string{"b"} }},
+		{"never found", func(c *Config) { c.Include = []string{"/tags/0/name"} }},
+		{"never found", func(c *Config) { c.Exclude = []string{"/tags/0"} }},
 		{"set by the connection", func(c *Config) { c.Headers = http.Header{"accept-encoding": {"br"}} }},
 		{"set by auth", func(c *Config) { c.Headers = http.Header{"authorization": {canary}} }},
 		{"control characters", func(c *Config) { c.Headers = http.Header{"X": {canary + "\n"}} }},
