@@ -50,6 +50,15 @@ func (b *Budget) read(h http.Header, date time.Time) (tightest statement, ok boo
 	return tightest, ok
 }
 
+// spent says whether an answer states that nothing is left, and for how long.
+func (l *limiter) spent(h http.Header, date time.Time) (after time.Duration, _ bool) {
+	s, ok := l.account.b.read(h, date)
+	if !ok || s.remaining > 0 {
+		return 0, false
+	}
+	return min(max(s.resets, 0), maxAfter), true
+}
+
 // tighter says whether s allows less in the time that it is for.
 func (s statement) tighter(o statement) bool {
 	if s.remaining <= 0 && o.remaining <= 0 {

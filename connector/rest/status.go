@@ -78,6 +78,10 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 		return err
 	}
 	after, asked := retryAfter(resp.Header.Get("Retry-After"), date)
+	if resp.StatusCode == http.StatusForbidden && !asked {
+		// GitHub's primary limit: forbidden, with nothing left and when there is more.
+		after, asked = s.client.budget.spent(resp.Header, date)
+	}
 	reason, advice := classify(resp.StatusCode, asked)
 	atMost := time.Duration(0)
 	if resp.StatusCode == http.StatusTooManyRequests && !asked {

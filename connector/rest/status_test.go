@@ -58,6 +58,30 @@ func TestAnAnswerThatIsNoPage(t *testing.T) {
 	}
 }
 
+func TestForbiddenIsThrottledWhereTheAnswerSaysThatNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		left   string
+		reason connector.RetryReason
+		wait   time.Duration
+	}{
+		{"0", connector.RetryThrottled, 40 * time.Second},
+		{"17", connector.RetryRefused, 0},
+		{"", connector.RetryRefused, 0},
+	} {
+		b := setup(t, plain, func(w http.ResponseWriter, _ *http.Request) {
+			if c.left != "" {
+				w.Header().Set("X-RateLimit-Remaining", c.left)
+				w.Header().Set("X-RateLimit-Reset", fmt.Sprint(date.Add(40*time.Second).Unix()))
+			}
+			w.WriteHeader(http.StatusForbidden)
+		})
+		if r := b.retry(c.reason); r.After != c.wait {
+			t.Errorf("with %q left it waits %v, want %v", c.left, r.After, c.wait)
+		}
+	}
+}
+
 func TestALongErrorIsCutAndStillHidesSecrets(t *testing.T) {
 	t.Parallel()
 	for shift := range 60 {
