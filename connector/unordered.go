@@ -34,6 +34,7 @@ type circuit struct {
 	late    int             // records that were written meanwhile
 	pages   int
 	best    Cursor // the newest record within the horizon
+	short   string // how the listing ends before what the source counts
 }
 
 // What a circuit knows of a record.
@@ -107,6 +108,15 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			return c, false, err
 		}
 		complete++
+		if now.short() {
+			if walks < 2 {
+				before = now
+				continue
+			}
+			c.short = fmt.Sprintf("the listing ends after %d records from %s on where the API counts %d", now.shown, c.q.From, now.last)
+			r.env.Log.Warn("what was shown is published, and the cursor stays before what was not: see whether the API shows only so many of a listing", "why", c.short)
+			return c, false, nil
+		}
 		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, complete) {
 			return c, true, nil
 		}
@@ -122,6 +132,10 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 		before = now
 	}
 }
+
+// short says whether the walk came to an end before what the source counts, which has not
+// changed meanwhile: some show nothing beyond a number of records.
+func (now *round) short() bool { return now.first == now.last && now.last > now.shown }
 
 // whole says whether no record can have slipped between two pages.
 func (c *circuit) whole(before, now round, walks int) bool {
@@ -286,7 +300,10 @@ func (r *Reader) sweepUnordered(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !whole {
+	switch {
+	case c.short != "" && !s.Approved:
+		return r.stopSweep(ctx, c.short)
+	case c.short == "" && !whole:
 		return &RetryError{Reason: RetryServer, Err: errors.New("records move while the whole collection is read")}
 	}
 	r.walk.seen = c.marks

@@ -136,6 +136,45 @@ func TestWhatSlipsBetweenTwoPagesIsMetByASecondWalk(t *testing.T) {
 	}
 }
 
+// Many an API shows but the first ten thousand of what it counts, and then empty pages.
+func TestAListThatEndsBeforeItsCountIsNotWhole(t *testing.T) {
+	for _, unfiltered := range []bool{false, true} {
+		a := newestFirstOf(t, 23, func(set *Settings) { set.Unfiltered = unfiltered; set.Sweeps.Every, set.Sweeps.Confirm = time.Hour, ConfirmNone })
+		capped := true
+		whole := a.swept.page
+		a.swept.page = func(q Query) Page {
+			if len(q.IDs) > 0 {
+				return whole(q)
+			}
+			a.mute = capped
+			p := whole(q)
+			p.Total = len(a.shelf.page(Query{From: q.From, To: q.To, Page: 1}).Records)
+			if a.set.Unfiltered {
+				p.Total = len(a.shelf.rows)
+			}
+			if capped && q.Page > 2 {
+				p.Records = nil
+			}
+			return p
+		}
+		a.pull(3)
+		if c := a.mem.State.Cursor.Instant; c != Beginning || a.mem.Ledger.Len() != 10 {
+			t.Errorf("unfiltered %v: the cursor went to %s, %d records are known", unfiltered, c, a.mem.Ledger.Len())
+		}
+		capped = false
+		a.pull(2)
+		if c := a.mem.State.Cursor.Instant; c == Beginning || a.mem.Ledger.Len() != 23 {
+			t.Errorf("unfiltered %v: the cursor is at %s, %d records are known", unfiltered, c, a.mem.Ledger.Len())
+		}
+		capped = true
+		a.mem.State.Sweep.Asked = true
+		a.pull(2)
+		if s := a.mem.State.Sweep; s.Guard == "" || a.absent > 0 {
+			t.Errorf("unfiltered %v: a sweep was believed: %+v, %d absent", unfiltered, s, a.absent)
+		}
+	}
+}
+
 func TestAnAPIThatIgnoresThePageStops(t *testing.T) {
 	a := newestFirstOf(t, 23, nil)
 	answer := a.swept.page
