@@ -139,7 +139,10 @@ func TestWhatSlipsBetweenTwoPagesIsMetByASecondWalk(t *testing.T) {
 // Many an API shows but the first ten thousand of what it counts, and then empty pages.
 func TestAListThatEndsBeforeItsCountIsNotWhole(t *testing.T) {
 	for _, unfiltered := range []bool{false, true} {
-		a := newestFirstOf(t, 23, func(set *Settings) { set.Unfiltered = unfiltered; set.Sweeps.Every, set.Sweeps.Confirm = time.Hour, ConfirmNone })
+		a := newestFirstOf(t, 23, func(set *Settings) {
+			set.Unfiltered = unfiltered
+			set.Sweeps.Every, set.Sweeps.Confirm = time.Hour, ConfirmNone
+		})
 		capped := true
 		whole := a.swept.page
 		a.swept.page = func(q Query) Page {

@@ -228,6 +228,12 @@ func TestACollectionUnderParentsIsSaidWhole(t *testing.T) {
 		{"parent.skip", func(c *Config) { c.Parent.Skip = []int{200} }},
 		{"composed of several fields", func(c *Config) { c.ProbeMax, c.ProbeParam = 2, "ids" }},
 		{"composed of several fields", func(c *Config) { c.ProbeMax, c.Probe = 2, &Probe{Get: "issues/{id}"} }},
+		// A record that has no part of its parent's in its id could be below any of them.
+		{"id does not tell", func(c *Config) { c.ID, c.IDMore, c.ProbeMax, c.ProbeParam = "id", nil, 2, "ids" }},
+		{"id does not tell", func(c *Config) {
+			c.ID, c.IDMore, c.ProbeMax, c.Probe = "id", nil, 2, &Probe{Get: "projects/{parent}/issues/{id}"}
+		}},
+		{"{parent.FIELD}", func(c *Config) { c.ProbeMax, c.Probe = 2, &Probe{Get: "{parent}/{parent.org}/{id}"} }},
 	} {
 		c := below(x.change)("https://api.example.com/v2")
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), x.says) {

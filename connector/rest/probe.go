@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"tributary/connector"
 	"tributary/connector/rest/canon"
@@ -153,6 +154,7 @@ func (s *Source) probe(ctx context.Context, q connector.Query) (connector.Page, 
 // the earliest answer: no judgement is older than it.
 func (s *Source) getEach(ctx context.Context, q connector.Query) (connector.Page, error) {
 	page := connector.Page{Date: connector.Forever, Last: true, Total: -1}
+	s.below = nil // that of the last reading
 	defer func() { s.below = nil }()
 	for _, id := range q.IDs {
 		one := q
@@ -216,14 +218,14 @@ func (p *prober) record(body []byte) (r connector.Record, shown bool, err error)
 
 // validateProbe checks that ids are asked for in one way, and by all of it.
 func (c *Config) validateProbe(bad func(bool, string, ...any), path func(what, p string), main needs) {
-	asks := main&probeValues != 0
+	asks, named := main&probeValues != 0, main
 	if p := c.Probe; p != nil {
 		f, err := newProbeForm(c)
 		if err != nil {
 			badEach(bad, err)
 			return
 		}
-		asks = f.needs&probeValues != 0
+		asks, named = f.needs&probeValues != 0, f.needs
 		bad(p.Get != "" && !f.needs.has(valueID), "probe.get names no {id}")
 		bad(p.Get != "" && p.Path != "", "probe.get and probe.path exclude each other")
 		bad(f.needs&(readingValues) != 0 && p.Request != nil, "probe.request names a value that only readings have")
@@ -243,6 +245,11 @@ func (c *Config) validateProbe(bad func(bool, string, ...any), path func(what, p
 	bad(!asks && c.ProbeMax != 0 && (c.Probe == nil || c.Probe.Get == ""), "probe.max is %d, and nothing asks for ids: set probe.param or probe.get, or name {id} or {ids} in the request", c.ProbeMax)
 	bad(c.Probe == nil && c.Size > 0 && c.ProbeMax > c.Size, "probe.max is %d and page.size %d: a probe that does not fit a page shows too little", c.ProbeMax, c.Size)
 	bad(c.ProbeJoin != "" && c.ProbeParam == "" && !main.has(valueIDs), "probe.join is for probe.param or {ids}")
+	if c.Parent != nil && c.ProbeMax > 0 {
+		part := c.ID == ParentPart || slices.Contains(c.IDMore, ParentPart)
+		bad(named.has(valueParent) && !part, "probe names {parent}, and id does not tell of which parent a record is: add %s to it", ParentPart)
+		bad(named.has(valueParentField), "probe names {parent.FIELD}: of the parent of a record that is asked for nothing is known but its id")
+	}
 	composed := len(c.IDMore) > 0
 	if len(c.IDMore) == 1 && (c.ID == ParentPart || c.IDMore[0] == ParentPart) {
 		t, err := parseText(cmp.Or(c.Probe.get(), "{id}"))
