@@ -4,27 +4,31 @@ import "strings"
 
 // linkTo returns the target of the first link of that relation in Link headers (RFC 8288,
 // section 3), as it is written there. A header that cannot be read has no links behind
-// the place where it goes wrong.
-func linkTo(headers []string, rel string) (target string, ok bool) {
+// the place where it goes wrong, and is broken: what it was to say is not known.
+func linkTo(headers []string, rel string) (target string, ok, broken bool) {
 	for _, h := range headers {
-		p := linkParser{h}
+		p := linkParser{rest: h}
 		for {
 			link, rels, more := p.link()
 			if !more {
+				broken = broken || p.broken
 				break
 			}
 			for _, r := range strings.Fields(rels) {
 				if strings.EqualFold(r, rel) {
-					return link, true
+					return link, true, false
 				}
 			}
 		}
 	}
-	return "", false
+	return "", false, broken
 }
 
 // A linkParser reads the links of one header: <target>; name=value; name="value", <…
-type linkParser struct{ rest string }
+type linkParser struct {
+	rest   string
+	broken bool
+}
 
 func (p *linkParser) space() { p.rest = strings.TrimLeft(p.rest, " \t") }
 
@@ -41,6 +45,7 @@ func (p *linkParser) take(c byte) bool {
 func (p *linkParser) link() (target, rels string, ok bool) {
 	for p.take(',') { // empty elements of a list are allowed: RFC 9110, section 5.6.1
 	}
+	p.broken = p.rest != "" // until it is read
 	if !p.take('<') {
 		return "", "", false
 	}
@@ -64,7 +69,8 @@ func (p *linkParser) link() (target, rels string, ok bool) {
 		}
 	}
 	p.space()
-	return target, rels, p.rest == "" || p.rest[0] == ','
+	p.broken = p.rest != "" && p.rest[0] != ','
+	return target, rels, !p.broken
 }
 
 // token reads up to a separator; it may be empty.

@@ -1,9 +1,15 @@
 package rest
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"tributary/connector"
 )
 
 func TestALinkHeaderIsReadAsItsRFCSays(t *testing.T) {
@@ -27,8 +33,31 @@ func TestALinkHeaderIsReadAsItsRFCSays(t *testing.T) {
 		{"empty", "", []string{`<>; rel=prev`}},
 		{"itself", "", []string{`<>; rel=next`}},
 	} {
-		if got, _ := linkTo(c.headers, "next"); got != c.want {
+		if got, _, _ := linkTo(c.headers, "next"); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestALinkHeaderThatCannotBeReadIsNoEnd(t *testing.T) {
+	t.Parallel()
+	for header, broken := range map[string]bool{
+		"": false, " , ": false, `</a>; rel=prev`: false, `</a>; rel=next`: false, `</a>; rel=prev, `: false,
+		`</a`: true, `</a>; rel="next`: true, `</a>; rel=prev, b`: true, `</a> rel=next`: true, `</a>; title="\`: true,
+	} {
+		if _, _, got := linkTo([]string{header}, "next"); got != broken {
+			t.Errorf("%s: broken %v, want %v", header, got, broken)
+		}
+		b := setup(t, paged(ways["Link header"]), func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", header)
+			fmt.Fprint(w, `{"data":[{"id":1,"updated_at":"2024-01-01T00:00:00Z"}]}`)
+		})
+		q := between(1e6, 9e6)
+		q.Page = 1
+		_, err := b.Fetch(context.Background(), q)
+		var again *connector.RetryError
+		if errors.As(err, &again) != broken || !broken && err != nil {
+			t.Errorf("%s: %v", header, err)
 		}
 	}
 }
@@ -39,7 +68,7 @@ func FuzzALinkHeaderIsReadOrLeft(f *testing.F) {
 	}
 	base, _ := url.Parse("https://api.example.com/v2/people?x=1")
 	f.Fuzz(func(t *testing.T, h string) {
-		target, ok := linkTo([]string{h}, "next")
+		target, ok, _ := linkTo([]string{h}, "next")
 		if !ok {
 			return
 		}

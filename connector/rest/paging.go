@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -169,7 +170,10 @@ func (s *Source) nextOf(a *answer, page *connector.Page) (string, error) {
 		}
 		return s.follow(a.url, text)
 	case byLink:
-		text, ok := linkTo(a.header.Values("Link"), s.cfg.Link)
+		text, ok, broken := linkTo(a.header.Values("Link"), s.cfg.Link)
+		if broken {
+			return "?", &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("%s: the Link header cannot be read, and may lead to a next page", s.name)}
+		}
 		if !ok {
 			return "", nil
 		}
@@ -260,6 +264,9 @@ func (s *Source) goOn(q connector.Query, m mark, a *answer, page *connector.Page
 	}
 	if page.Last {
 		next, err = "", nil
+	}
+	if again := (*connector.RetryError)(nil); errors.As(err, &again) {
+		return again
 	}
 	if !s.trail.answered(q, m, len(page.Records), mark{token: next, err: err}) {
 		return &connector.StopError{
