@@ -121,7 +121,8 @@ func TestTroubleWithTLSIsNamedWithItsRemedy(t *testing.T) {
 		{"a certificate that has expired", with(ca.server(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })), trusting(), []string{"is valid from", "renew"}},
 		{"a certificate for another name", with(ca.server(func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"elsewhere.test"} })), trusting(), []string{"elsewhere.test", "tls.server_name"}},
 		{"a certificate for no name", with(ca.server(func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, nil })), trusting(), []string{"another name"}},
-		{"a server that wants a certificate of ours", &tls.Config{Certificates: []tls.Certificate{ca.server(nil)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}, trusting(), []string{"tls.cert and tls.key"}},
+		// In TLS 1.3 the refusal comes after the handshake, and a reset may overtake it.
+		{"a server that wants a certificate of ours", &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{ca.server(nil)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}, trusting(), []string{"tls.cert and tls.key"}},
 		{"a server of old versions", &tls.Config{Certificates: []tls.Certificate{ca.server(nil)}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, trusting(), []string{"handshake", "TLS 1.2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -123,7 +123,11 @@ func tlsTrouble(err error, host string) string {
 	case errors.As(err, &op) && op.Op == "remote error" && wantsCertificate(op.Err.Error()):
 		return fmt.Sprintf("%s wants a certificate of ours, or another one (%v): set tls.cert and tls.key", host, op.Err)
 	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
-		return fmt.Sprintf("the TLS handshake with %s failed (%v): it has to offer TLS 1.2 or later, and what stands between us must let it through", host, op.Err)
+		return fmt.Sprintf("the TLS handshake with %s failed (%v): it has to offer TLS 1.2 or later, may want a certificate of ours (tls.cert and tls.key), and what stands between us must let it through", host, op.Err)
+	case strings.Contains(err.Error(), "http2: client conn could not be established"):
+		// In TLS 1.3 a client's certificate is refused after the handshake, and HTTP/2 may
+		// find the connection closed before it has read why (RFC 8446, section 4.4.2.4).
+		return fmt.Sprintf("%s closed the connection right after the TLS handshake: it may want a certificate of ours, set tls.cert and tls.key", host)
 	case strings.Contains(err.Error(), "tls: "):
 		return fmt.Sprintf("the TLS handshake with %s failed (%v)", host, err)
 	}
