@@ -138,22 +138,33 @@ type lap struct {
 	date  Instant // of its last page
 }
 
+// unfitIn names the rows of a page within [from, to) that cannot be published, and with
+// young those that settle leaves for later: they take up places like any other, each once.
+func (r *Reader) unfitIn(p *Page, from, to Instant, young bool, name func(key string)) {
+	for i := range p.Records {
+		rec := &p.Records[i]
+		late := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
+		within := rec.Instant == 0 || rec.Instant >= from && rec.Instant < to
+		if late && young || !late && within && r.unfit(*rec) != "" {
+			name("\x00" + receiptKey(rec))
+		}
+	}
+}
+
 // pass reads the tick by page number once.
 func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (l lap, err error) {
 	ids, order := map[string]int{}, fnv.New64a()
-	count, end, total, unfit := 0, tick.Add(r.tick()), -1, 0
+	count, end, total := 0, tick.Add(r.tick()), -1
 	for number := 1; ; number++ {
 		q := Query{From: tick, To: end, Page: number, Count: true}
 		p, err := r.fetch(ctx, q)
 		if err != nil {
 			return l, err
 		}
+		r.unfitIn(&p, tick, end, false, func(key string) { ids[key] = 1; count++ })
 		rows, cut, err := r.admit(&p, q)
 		if err != nil {
 			return l, err
-		}
-		if !cut {
-			unfit += len(p.Records) - len(rows)
 		}
 		inside, beyond := rows[:0], false
 		for _, rec := range rows {
@@ -189,7 +200,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (l lap, 
 		}
 		if last {
 			if total >= 0 && !beyond && !cut {
-				count = max(total-unfit, 0)
+				count = total
 			}
 			return lap{ids, count, order.Sum64(), number == 1 && p.Last && count == len(ids), p.Date}, nil
 		}

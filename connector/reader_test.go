@@ -47,6 +47,7 @@ func (t *simTopics) commit() {
 			t.died(c.ID, c.New.Instant) // and was not made again within this batch
 		}
 	}
+	t.lettersOf(&b)
 	t.fold.Apply(&b)
 	for id, e := range t.fold.Ledger.All() {
 		if h, ok := t.live[id]; e.Mark == ok || (ok && h != e.Hash) {
@@ -54,7 +55,7 @@ func (t *simTopics) commit() {
 		}
 	}
 	after := b.State
-	if len(b.Changes)+len(b.Entries)+len(b.Doubts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing && after.Sweep == before.Sweep && after.Feed == before.Feed {
+	if len(b.Changes)+len(b.Entries)+len(b.Doubts)+len(b.Letters)+len(b.Receipts) == 0 && after.Cursor.Instant == before.Cursor.Instant && after.Trailing == before.Trailing && after.Sweep == before.Sweep && after.Feed == before.Feed {
 		t.faultf("empty batch")
 	}
 	if after.Seq != before.Seq+1 {
@@ -63,7 +64,7 @@ func (t *simTopics) commit() {
 	if after.Cursor.Instant < before.Cursor.Instant || after.Cursor.Instant > t.s.now {
 		t.faultf("cursor %s after %s at %s", after.Cursor.Instant, before.Cursor.Instant, t.s.now)
 	}
-	if after.Trailing < before.Trailing || after.Trailing > t.s.now.Add(-t.s.p.lookback()) {
+	if after.Trailing < before.Trailing && after.Lookback <= before.Lookback || after.Trailing > t.s.now.Add(-t.s.p.lookback()) {
 		t.faultf("trailing %s after %s at %s", after.Trailing, before.Trailing, t.s.now)
 	}
 }
@@ -146,7 +147,7 @@ func (t *simTopics) limits(id string) bool {
 
 func (p simParams) settings() Settings {
 	return Settings{Source: "s", Collection: "c", Tick: max(p.tick, p.stamp), Paged: true, Probe: p.probe,
-		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: StopOnBadRecord, Sweeps: p.sweeps, Unordered: p.order != "", Unfiltered: p.unfiltered,
+		Overlap: p.overlap, Lookback: p.lookback(), Settle: p.settle, Start: Start{At: Beginning}, OnBadRecord: p.onBad(), Interval: p.interval(), Sweeps: p.sweeps, Unordered: p.order != "", Unfiltered: p.unfiltered,
 		Feed:        Feed{Interval: p.lookback() / 3, Tick: max(p.tick, p.stamp), Paged: true},
 		Fingerprint: Fingerprint{HashVersion: 1, ID: "id", Instant: "updated_at", Deletions: "deleted_at"}}
 }
@@ -190,7 +191,7 @@ func (p simParams) run() []string {
 		mem := NewMemory()
 		mem.fold(topics.fold)
 		var err error
-		reader, err = NewReader(p.settings(), s, topics, mem, simEnv(s), m)
+		reader, err = NewReader(topics.settings(), s, topics, mem, simEnv(s), m)
 		return err
 	}
 	if err := start(); err != nil {
@@ -214,6 +215,11 @@ func (p simParams) run() []string {
 			return append(topics.faults, err.Error())
 		}
 		s.step(time.Duration(s.rnd.IntN(1500)) * time.Millisecond)
+		if topics.visited() {
+			if err := start(); err != nil {
+				return append(topics.faults, err.Error())
+			}
+		}
 	}
 	// Quiet: after three lookbacks everything is there and nothing more happens.
 	s.quiet = true
@@ -249,7 +255,7 @@ func (t *simTopics) fresh(visible []simVersion) {
 		for _, older := range t.s.versions[v.id][:v.ver-1] {
 			contradicts = contradicts || v.stamp < older.stamp
 		}
-		if v.deleted || contradicts || v.visible.Sub(v.stamp) > t.s.p.overlap || now[v.id] != v {
+		if v.deleted || contradicts || t.s.p.spoilt(v) || v.visible.Sub(v.stamp) > t.s.p.overlap || now[v.id] != v {
 			continue
 		}
 		if t.live[v.id] != v.hash() {
@@ -266,12 +272,18 @@ func (m *Memory) fold(o *Memory) {
 	for id, d := range o.Doubts {
 		m.Doubts[id] = d
 	}
+	for key, x := range o.Receipts {
+		m.Receipts[key] = x
+	}
 }
 
 func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
 	truth := map[string]Hash{}
 	for _, v := range s.at(s.now) {
-		if !v.deleted {
+		switch {
+		case s.p.spoilt(v):
+			delete(t.live, v.id) // whatever was good of it
+		case !v.deleted:
 			truth[v.id] = v.hash()
 		}
 	}
@@ -296,6 +308,9 @@ func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
 	}
 	if s.p.order != "" {
 		requests = s.requests - 1 // as many as there are pages, or twice
+	}
+	if s.p.bad > 0 {
+		requests = s.requests - 1 // those behind the cursor, which is at the last good one
 	}
 	if s.requests != requests+1 || t.commits != commits {
 		faults = append(faults, fmt.Sprintf("an idle pull took %d requests and %d commits", s.requests-requests, t.commits-commits))

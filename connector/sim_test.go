@@ -39,6 +39,7 @@ type simParams struct {
 	order                 string // "": by stamp, ascending; else by id, newest first, or random
 	unfiltered            bool
 	feed                  bool
+	hostility
 }
 
 // outage is what is wrong with the API for a while, from every request's point of view.
@@ -53,7 +54,7 @@ const (
 )
 
 func (p simParams) lookback() time.Duration {
-	return max(p.late, p.backdate) + p.lag + max(p.stamp, p.tick) + time.Second + 2*time.Millisecond
+	return max(p.late, p.backdate) + p.lag + max(p.stamp, p.tick) + time.Second + 2*time.Millisecond + p.skew
 }
 
 // simVersion is one version of a record. A later one in the slice overwrites the
@@ -235,7 +236,10 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 	if !s.quiet && s.rnd.Float64() < s.p.stale {
 		t = t.Add(-time.Duration(s.rnd.Int64N(int64(s.p.lag))))
 	}
-	page := Page{Date: s.now.Floor(time.Second), Total: -1}
+	if err := s.unwilling(q); err != nil {
+		return Page{}, err
+	}
+	page := Page{Date: s.clock(), Total: -1}
 	if len(q.IDs) > 0 {
 		for _, v := range s.listed(t) {
 			if slices.Contains(q.IDs, v.id) {
@@ -243,7 +247,7 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 			}
 		}
 		page.Last = true
-		return page, nil
+		return s.cutProbe(page), nil
 	}
 	var rows []simVersion
 	all := s.listed(t)
@@ -266,6 +270,9 @@ func (s *sim) Fetch(_ context.Context, q Query) (Page, error) {
 	to := min(from+size, len(rows))
 	for _, v := range rows[from:to] {
 		page.Records = append(page.Records, s.record(v))
+		if s.twice(q) {
+			page.Records = append(page.Records, s.record(v))
+		}
 	}
 	page.Last = s.p.ends && to == len(rows)
 	if s.p.totals && q.Count && s.p.upper {
@@ -286,7 +293,7 @@ func (s simFeed) Fetch(_ context.Context, q Query) (Page, error) {
 	if !s.quiet && s.rnd.Float64() < s.p.stale {
 		t = t.Add(-time.Duration(s.rnd.Int64N(int64(s.p.lag))))
 	}
-	page := Page{Date: s.now.Floor(time.Second), Total: -1}
+	page := Page{Date: s.clock(), Total: -1}
 	var events []simVersion
 	for _, id := range s.ids {
 		for _, v := range s.versions[id] {
@@ -321,8 +328,12 @@ func (s *sim) compare(a, b simVersion) int {
 }
 
 func (s *sim) record(v simVersion) Record {
-	return Record{ID: v.id, Instant: v.stamp, Stamp: v.stamp.String(), Deleted: v.deleted, Hash: v.hash(),
+	rec := Record{ID: v.id, Instant: v.stamp, Stamp: v.stamp.String(), Deleted: v.deleted, Hash: v.hash(),
 		Value: fmt.Appendf(nil, "%s/%d", v.id, v.ver)}
+	if s.p.spoilt(v) {
+		rec.Bad = "spoilt"
+	}
+	return rec
 }
 
 // errCrash ends a life of the reader.
@@ -340,10 +351,11 @@ type simTopics struct {
 	crashAt map[int]bool // at this stage call: true after the commit, false before
 	stages  int
 	faults  []string
+	letters map[string]int // by value
 }
 
 func newSimTopics(s *sim) *simTopics {
-	return &simTopics{s: s, fold: NewMemory(), live: map[string]Hash{}, last: map[string]simVersion{}, crashAt: map[int]bool{}}
+	return &simTopics{s: s, fold: NewMemory(), live: map[string]Hash{}, last: map[string]simVersion{}, letters: map[string]int{}, crashAt: map[int]bool{}}
 }
 
 func (t *simTopics) Stage(_ context.Context, b *Batch) error {
@@ -352,7 +364,7 @@ func (t *simTopics) Stage(_ context.Context, b *Batch) error {
 	if crash && !after {
 		return errCrash
 	}
-	c := Batch{Changes: slices.Clone(b.Changes), Entries: slices.Clone(b.Entries), Doubts: slices.Clone(b.Doubts), State: b.State}
+	c := Batch{Changes: slices.Clone(b.Changes), Entries: slices.Clone(b.Entries), Doubts: slices.Clone(b.Doubts), Letters: slices.Clone(b.Letters), Receipts: slices.Clone(b.Receipts), State: b.State}
 	t.staged = append(t.staged, c)
 	for len(t.staged) > t.s.p.depth {
 		t.commit()

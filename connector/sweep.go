@@ -149,12 +149,13 @@ func (r *Reader) sweepOn(ctx context.Context, over func() bool) error {
 }
 
 // judgeWindow doubts what a whole window did not show. Nothing is learnt by doubting more
-// than the guards let pass: then it ends at once, so that no listing that has gone empty
-// fills the memory.
+// than twice what the guards let pass: then it ends at once, so that no listing that has gone
+// empty fills the memory. Not before: what has become a record that cannot be published is
+// missed where its last version stood, and shown further on.
 func (r *Reader) judgeWindow(ctx context.Context, from, to Instant) (guard string, err error) {
 	s := &r.mem.State.Sweep
 	r.walk.absent(r.mem.Ledger, from, to, func(id string, at Instant) bool {
-		if r.miss(id); r.missed > r.set.Sweeps.MaxCount && !s.Approved {
+		if r.miss(id); r.missed > 2*r.set.Sweeps.MaxCount+absentPiece && !s.Approved {
 			guard = r.tooMany()
 			return false
 		}

@@ -48,12 +48,14 @@ const (
 // A round is one walk of a circuit.
 type round struct {
 	rows, ids, fresh int // of older records; fresh are those that no walk showed before
-	all, bad         int // ids of any age, and rows that cannot be published
-	shown            int // rows of any kind
-	pages            int
-	first, last      int  // what the source counts at the beginning and at the end
-	stated           bool // that nothing follows
-	changed          bool // a row was news
+	all              int // ids of any age
+	// unfit are those that cannot be published, or are too young: no less there, and once.
+	unfit       map[string]bool
+	shown       int // rows of any kind
+	pages       int
+	first, last int  // what the source counts at the beginning and at the end
+	stated      bool // that nothing follows
+	changed     bool // a row was news
 }
 
 // readUnordered reads [from, to) by walks. It returns whether nothing can have slipped.
@@ -142,7 +144,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	switch {
 	case now.pages == 1 && (now.stated || now.shown == 0):
 		return true // a page is one moment
-	case now.first >= 0 && now.first == now.last && now.first == now.all+now.bad:
+	case now.first >= 0 && now.first == now.last && now.first == now.all+len(now.unfit):
 		return true
 	case walks == 1:
 		return false
@@ -186,7 +188,7 @@ func (c *circuit) union() (shown, shownTwice int) {
 // walkAll reads page 1, 2, 3 … until the source says that nothing follows, or shows none.
 func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error) {
 	c.begin()
-	now.first, now.last = -1, -1
+	now.first, now.last, now.unfit = -1, -1, map[string]bool{}
 	for number := 1; ; number++ {
 		q := c.q
 		q.Page = number
@@ -200,6 +202,7 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if c.horizon == Beginning {
 			c.horizon = r.horizon(p.Date)
 		}
+		r.unfitIn(&p, Beginning, Forever, true, func(key string) { now.unfit[key] = true })
 		rows, _, err := r.admit(&p, q)
 		if err != nil {
 			return now, err
@@ -213,7 +216,6 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		now.changed = now.changed || !r.batch.empty()
 		now.shown += len(p.Records)
 		c.note(r.mem.Ledger, rows, &now)
-		now.bad += len(p.Records) - len(rows)
 		now.pages = number
 		if number == 1 {
 			now.first = p.Total
@@ -222,7 +224,7 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if err := r.stage(ctx); err != nil {
 			return now, err
 		}
-		if now.shown > 4*(now.all+now.bad)+endlessRows {
+		if now.shown > 4*(now.all+len(now.unfit))+endlessRows {
 			return now, &StopError{
 				What:   fmt.Sprintf("%d rows were shown by %d pages and only %d ids: the API ignores the number of the page", now.shown, number, now.all),
 				Remedy: "check `page` against the API's documentation, or leave it out if the API cannot page",

@@ -1,0 +1,57 @@
+package connector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// Records that cannot be published take up places on pages as any others do.
+func TestATieInNoOrderComesToRestBesideBadRecords(t *testing.T) {
+	for seed := range uint64(20) {
+		counts := seed%2 == 0
+		s := sweeping(t, 0, func(set *Settings) { set.Sweeps.Every, set.OnBadRecord = 0, SkipBadRecord })
+		for i := range 12 {
+			rec := row(fmt.Sprint("r", i), 100*sec, 1)
+			if i%4 == 0 {
+				rec.Bad = "spoilt"
+			}
+			s.shelf.rows = append(s.shelf.rows, rec)
+		}
+		s.size = 5
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		s.page = func(q Query) Page {
+			rnd.Shuffle(len(s.shelf.rows), func(i, j int) {
+				s.shelf.rows[i], s.shelf.rows[j] = s.shelf.rows[j], s.shelf.rows[i]
+			})
+			p := s.listed(q)
+			if counts {
+				p.Total = 12
+			}
+			return p
+		}
+		s.pull(1)
+		if c := s.mem.State.Cursor.Instant; c < 100*sec || s.mem.Ledger.Len() != 9 {
+			t.Errorf("counts %v: the cursor is at %s, %d live", counts, c, s.mem.Ledger.Len())
+		}
+	}
+}
+
+// Their last good versions are in the ledger where they stood.
+func TestRecordsThatHaveBecomeBadStopNoSweep(t *testing.T) {
+	s := sweeping(t, 20, func(set *Settings) { set.OnBadRecord, set.Sweeps.MaxCount, set.Sweeps.Pages = SkipBadRecord, 3, 1000 })
+	s.size = 5
+	s.pull(2)
+	for i := range 6 {
+		s.shelf.rows[i].Bad = "spoilt"
+		s.shelf.rows[i].Instant = s.shelf.date.Add(time.Second)
+	}
+	s.shelf.rows = append(s.shelf.rows[6:], s.shelf.rows[:6]...)
+	s.pull(1)
+	s.remove("r15")
+	s.pull(4)
+	if got := s.buried(); got != "r15" || s.mem.State.Sweep.Guard != "" {
+		t.Errorf("buried %q, guard %q", got, s.mem.State.Sweep.Guard)
+	}
+}
