@@ -161,7 +161,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	// In an order that changes with each request a walk shows some twice and others not at
 	// all: then all walks together must have shown each twice.
 	union, shownTwice := c.union()
-	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+now.bad && c.late == 0 {
+	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+len(now.unfit) && c.late == 0 {
 		return true // where the source counts, once is enough
 	}
 	return now.rows == before.rows && union == now.rows && shownTwice == union
