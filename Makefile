@@ -18,11 +18,11 @@ build: ## bin/tributary
 
 .PHONY: test
 test: ## every test; those that need a real Kafka are skipped, by name, where there is no Java
-	$(GO) test ./...
+	$(GO) test -timeout 40m ./...
 
 .PHONY: race
 race: ## the packages with concurrency, under the race detector
-	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim
+	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim ./test/budget
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck

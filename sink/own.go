@@ -61,6 +61,11 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 		}
 		failures++
 		wait := pauseAfter(failures)
+		if owned && maybeTaken(err) {
+			// Whoever fenced us has still to claim: to fence it in its turn would make the two
+			// change places, and end the one that is to stay.
+			wait = max(wait, claimsWithin)
+		}
 		if what := "lane is spent, acquiring it again"; said.due(err, time.Now()) {
 			if !owned {
 				what = "lane cannot be acquired yet, trying again"
@@ -73,6 +78,15 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 			return nil
 		}
 	}
+}
+
+// claimsWithin is how long a successor mostly takes from its fence to its claim.
+const claimsWithin = time.Second
+
+// maybeTaken says whether an error is one of those by which a fenced producer learns of
+// it. Its own transaction may have timed out as well: the codes are the same.
+func maybeTaken(err error) bool {
+	return errors.Is(err, errTaken) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidTxnState)
 }
 
 // A complaint is made when it is new, once more to show that it is tried again, and from

@@ -54,6 +54,39 @@ func TestWhatIsCommittedDuringATakeoverIsNotPublishedAgain(t *testing.T) {
 	k.check(f.topic(), 10)
 }
 
+// A successor fences first and claims a moment later. Who is fenced must not take the lane
+// back in between: the successor would end, as the one that was taken over.
+func TestWhoIsFencedWaitsForTheClaimOfItsSuccessor(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	f := newFeed("people")
+	f.next.Store(3)
+	first := k.live(k.config("a", "run-1"), f.run)
+	await(t, "the first runs", k.holds(f.topic(), 3))
+	ctx := t.Context()
+	successor := k.client(kgo.TransactionalID(offsets.TransactionalID("crm.offsets", 0)), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if _, _, err := successor.ProducerID(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f.next.Store(4) // by which the first learns that it is fenced
+	time.Sleep(300 * time.Millisecond)
+	if err := successor.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	claim := offsets.ClaimRecord("crm.offsets", 0, offsets.Claim{Instance: "b", Run: "run-2", At: connector.InstantOf(time.Now())})
+	if err := successor.ProduceSync(ctx, claim).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if err := successor.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	var fenced *FencedError
+	if err := first.ended(); !errors.As(err, &fenced) || fenced.By.Run != "run-2" {
+		t.Errorf("the first ended with %v", err)
+	}
+	k.check(f.topic(), 3)
+}
+
 // What is done to the topics while the connector is down, so that it cannot go on.
 func TestACollectionThatCannotGoOnIsStopped(t *testing.T) {
 	const state, entry = `["v1","state","s","people"]`, `["v1","entry","s","people","k"]`

@@ -132,6 +132,8 @@ func (l *Lane) ours(ctx context.Context) error {
 	if !ok || t.Err != nil || (t.ProducerID == producer && t.ProducerEpoch == epoch) {
 		return nil
 	}
-	return fmt.Errorf("%s has producer %d epoch %d in Kafka (%s) and %d epoch %d here: somebody else has taken the lane",
-		id, t.ProducerID, t.ProducerEpoch, strings.ToLower(t.State), producer, epoch)
+	return fmt.Errorf("%s has producer %d epoch %d in Kafka (%s) and %d epoch %d here: %w",
+		id, t.ProducerID, t.ProducerEpoch, strings.ToLower(t.State), producer, epoch, errTaken)
 }
+
+var errTaken = errors.New("somebody else has taken the lane")
