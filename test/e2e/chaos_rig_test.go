@@ -46,6 +46,22 @@ func (r *rig) writing(rate float64, seed uint64, collections ...string) (stop fu
 	}
 }
 
+// killedEvery starts the connector and kills it again and again while the API is written
+// to, and says how often.
+func (r *rig) killedEvery(d time.Duration, rate float64, seed uint64, collections ...string) (kills int) {
+	r.t.Helper()
+	stop := r.writing(rate, seed, collections...)
+	p := r.run()
+	for end := time.Now().Add(phase()); time.Now().Before(end); kills++ {
+		time.Sleep(d)
+		p.running()
+		p.kill()
+		p = r.run()
+	}
+	stop()
+	return kills
+}
+
 // rest waits until the topics equal an API that is written to no more, and judges.
 func (r *rig) rest(within time.Duration, collections ...string) {
 	r.t.Helper()

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -46,24 +45,7 @@ func TestWhatVanishesIsFoundWhileItIsKilled(t *testing.T) {
 	t.Parallel()
 	r := hostileRig(t, 31, removing())
 	r.set("deletions", swept)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		r.write(300, phase(), 32)
-	}()
-	kills := 0
-	p := r.run()
-	for over := false; !over; {
-		select {
-		case <-written:
-			over = true
-		case <-time.After(2 * time.Second):
-			p.running()
-			p.kill()
-			kills++
-			p = r.run()
-		}
-	}
+	kills := r.killedEvery(2*time.Second, 300, 32)
 	if kills < 5 {
 		t.Fatalf("killed %d times only", kills)
 	}
@@ -172,24 +154,7 @@ func TestTheFeedOfDeletionsIsHeardWhileItIsKilled(t *testing.T) {
 	r := hostileRig(t, 35, h)
 	r.config.sources[0].collections = []string{"people"}
 	r.set("deletions", "{field: deleted_at, sweep: none, feed: "+feed+"}")
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		hostile.NewWriter(r.api, 36, 150, "people").Run(deadline(t, phase()))
-	}()
-	kills := 0
-	p := r.run()
-	for over := false; !over; {
-		select {
-		case <-written:
-			over = true
-		case <-time.After(2 * time.Second):
-			p.running()
-			p.kill()
-			kills++
-			p = r.run()
-		}
-	}
+	kills := r.killedEvery(2*time.Second, 150, 36, "people")
 	h = r.api.Hostility()
 	r.api.Set(h.Calm())
 	time.Sleep(h.Lateness)
@@ -198,10 +163,4 @@ func TestTheFeedOfDeletionsIsHeardWhileItIsKilled(t *testing.T) {
 	r.fired("hard_delete", "feed")
 	t.Logf("killed %d times; equal %s after the last write; %d hard deletions, %d tombstones in all; allowed: %v",
 		kills, took.Round(100*time.Millisecond), r.api.Fired()["hard_delete"], v.Tombstones, v.Allowed)
-}
-
-func deadline(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

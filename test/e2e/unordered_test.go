@@ -5,8 +5,6 @@ package e2e
 import (
 	"testing"
 	"time"
-
-	"tributary/test/hostile"
 )
 
 // The list is newest first, and what is written meanwhile moves to its front: it is walked,
@@ -21,24 +19,7 @@ func TestAnAPIThatCannotSortIsWalkedWhileItIsKilled(t *testing.T) {
 	r.set("request", "{params: {sort_by: updated_at, sort_direction: DESC}}")
 	r.set("echo", "null")
 	r.set("deletions", swept)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		hostile.NewWriter(r.api, 38, 60, "people").Run(deadline(t, phase()))
-	}()
-	kills := 0
-	p := r.run()
-	for over := false; !over; {
-		select {
-		case <-written:
-			over = true
-		case <-time.After(4 * time.Second):
-			p.running()
-			p.kill()
-			kills++
-			p = r.run()
-		}
-	}
+	kills := r.killedEvery(4*time.Second, 60, 38, "people")
 	if kills < 3 {
 		t.Fatalf("killed %d times only", kills)
 	}
