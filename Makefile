@@ -24,6 +24,10 @@ test: ## every test; those that need a real Kafka are skipped, by name, where th
 race: ## the packages with concurrency, under the race detector
 	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim ./test/budget
 
+.PHONY: controls
+controls: ## every mistake on purpose, each of which a test must catch: a quarter of an hour or more
+	$(GO) test -timeout 60m ./test/controls -all
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l cmd connector offsets sink test)" || { gofmt -l cmd connector offsets sink test; exit 1; }

@@ -1,6 +1,7 @@
 package controls
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +12,18 @@ import (
 	"tributary/test/sources"
 )
 
-// few is which part of the controls -short tries: every so-manieth.
-const few = 10
+var every = flag.Bool("all", false, "try every mistake: a quarter of an hour on two cores; without it one of five, with -short one of twenty")
+
+// few returns which part of the controls is tried: every so-manieth.
+func few() int {
+	switch {
+	case *every:
+		return 1
+	case testing.Short():
+		return 20
+	}
+	return 5
+}
 
 // setup returns the root of the module and the controls to try. What only child processes
 // read is read here too: a result is kept no longer than the sources, and the suites, are
@@ -27,7 +38,10 @@ func setup(t *testing.T) (root string, all []control) {
 		t.Fatal(err)
 	}
 	for i, c := range controls(t) {
-		if testing.Short() && i%few != 0 {
+		if _, err := c.overlay(root, t.TempDir()); err != nil {
+			t.Errorf("%s: %v", c.name, err) // whether it is tried or not
+		}
+		if i%few() != 0 {
 			continue
 		}
 		all = append(all, c)
