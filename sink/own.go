@@ -137,6 +137,6 @@ func fatal(err error, owned bool) bool {
 
 // pauseAfter returns how long to wait after so many failures in a row.
 func pauseAfter(failures int) time.Duration {
-	d := min(10*time.Second, 50*time.Millisecond<<min(failures-1, 10))
+	d := min(10*time.Second, 50*time.Millisecond<<min(max(failures-1, 0), 10))
 	return d/2 + rand.N(d/2+1)
 }

@@ -323,3 +323,16 @@ func TestAnOwnerDoesNotTakeItsPredecessorForItsSuccessor(t *testing.T) {
 		}
 	}
 }
+
+// A visit that has ended what Kafka left hanging is no failure, and pauses for the first
+// time after none.
+func TestThePauseGrowsWithFailuresFromNoneOn(t *testing.T) {
+	t.Parallel()
+	for failures, most := range map[int]time.Duration{0: 50 * time.Millisecond, 1: 50 * time.Millisecond, 2: 100 * time.Millisecond, 1000: 10 * time.Second} {
+		for range 100 {
+			if d := pauseAfter(failures); d < most/2 || d > most {
+				t.Errorf("after %d failures it pauses %v, want %v to %v", failures, d, most/2, most)
+			}
+		}
+	}
+}

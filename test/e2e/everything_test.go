@@ -83,7 +83,7 @@ func (r *rig) versions(collections []string) int {
 
 // nasty are the names of what everything does.
 var nasty = []string{
-	"late", "backdated", "tie_shuffled", "per_page_cut", "throttled", "server_error", "html", "hang", "reset",
+	"late", "backdated", "tie_shuffled", "per_page_cut", "throttled", "server_error", "html", "reset",
 	"cut_body", "second_document", "touch", "revert", "soft_delete", "recreate", "bulk",
 }
 

@@ -71,7 +71,7 @@ func TestTheWholeOfAHostileAPIUnderABudgetWithRotatingTokensAndHardDeletions(t *
 	v := r.right(three...)
 
 	fired := r.api.Fired()
-	r.fired("hard_delete", "restore", "late", "backdated", "throttled", "server_error", "cut_body")
+	r.fired("hard_delete", "restore", "late", "backdated", "per_page_cut")
 	if err := tokens.Server.Kept(); err != nil {
 		t.Error(err)
 	}

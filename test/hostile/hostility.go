@@ -131,7 +131,7 @@ func Nasty(lookback time.Duration) Hostility {
 		Stale: 0.2, ReplicaLag: slack / 4,
 		MaxPerPage: 40, MixedOffsets: true,
 		Throttle: 0.01, ServerError: 0.01, HTML: 0.01, CutBody: 0.01, SecondDocument: 0.01,
-		Hang: 0.006, HangFor: slack / 4, Reset: 0.01,
+		Hang: 0.002, HangFor: slack / 4, Reset: 0.01,
 		Writes: Mix{
 			Insert: 10, Update: 40, Touch: 10, Revert: 5, Delete: 6, Undelete: 3,
 			Bulk: 1, Recreate: 3, RecreateGap: slack / 8,
