@@ -54,6 +54,10 @@ var rules = []rule{
 		Why: "a source knows its API and the vocabulary: what it reads is published by others, and it can be tested without Kafka",
 	},
 	{
+		Of: "connector/control", Ours: []string{"connector"}, Never: []string{franz, "testing"},
+		Why: "it shows and operates what runs through one interface, and can be tested without any of it",
+	},
+	{
 		Of: "connector", Ours: []string{}, Never: []string{franz, "net/http", "testing"},
 		Why: "the hub is pure: it decides what is new from pages and memory alone, so that it can be simulated in virtual time",
 	},
