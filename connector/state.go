@@ -37,6 +37,13 @@ type State struct {
 	Prints []Numbered
 	// Seq counts the batches; it never falls.
 	Seq uint64
+	// Reasons are the names of why the last pull ran that led to a batch, as NamesOf writes
+	// them. They say where the state comes from and lead to nothing: a batch is never
+	// committed for their sake.
+	Reasons string
+	// Ran is when the last pull came to its end, by our clock, that a cron expression asked
+	// for, so that one that was missed is run after a restart; 0: none has.
+	Ran Instant
 }
 
 // NewState returns the state of a collection that was never read.

@@ -200,6 +200,8 @@ type (
 		Seq        uint64      `json:"seq"`
 		Sum        string      `json:"sum"`
 		Partial    string      `json:"partial,omitempty"`
+		Reasons    string      `json:"reasons,omitempty"`
+		Ran        instantText `json:"ran,omitzero"`
 	}
 )
 
@@ -233,6 +235,7 @@ func toStateJSON(s State) stateJSON {
 		V: 1, Cursor: s.Cursor.Text, CursorAt: instantText(s.Cursor.Instant), Trailing: instantText(s.Trailing),
 		Lookback: s.Lookback.String(), Floor: instantText(s.Floor), Topic: s.Topic, TopicID: hex.EncodeToString(s.ID[:]),
 		Partitions: s.Partitions, Instance: s.Instance, Seq: s.Seq, Sum: s.Sum.String(), Partial: s.Partial,
+		Reasons: s.Reasons, Ran: instantText(s.Ran),
 	}
 	if s.Feed != (connector.Track{}) {
 		j.Feed = &feedJSON{s.Feed.Cursor.Text, instantText(s.Feed.Cursor.Instant), instantText(s.Feed.Trailing)}
@@ -281,6 +284,7 @@ func decodeState(v []byte) (State, error) {
 		s.Feed.Trailing = connector.Instant(j.Feed.Trailing)
 	}
 	s.Trailing, s.Floor, s.Seq = connector.Instant(j.Trailing), connector.Instant(j.Floor), j.Seq
+	s.Reasons, s.Ran = j.Reasons, connector.Instant(j.Ran)
 	for _, p := range j.Prints {
 		s.Prints = append(s.Prints, connector.Numbered(p))
 	}

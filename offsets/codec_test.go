@@ -26,6 +26,11 @@ var (
 		Instance: "host-1",
 		Sum:      Sum{4, 3, 2, 1},
 	}
+	pulled = func() State {
+		s := sample
+		s.Reasons, s.Ran = "schedule,manual", sample.Cursor.Instant
+		return s
+	}()
 	swept = connector.Sweep{
 		Running: true, Position: connector.Beginning, Started: 1767340745000000, Ended: 1767340740000000, Passed: 1767340740000000,
 		Guard: "2 of 3", Listing: "a1", Trusted: "a0", Asked: true, Approved: true,
@@ -53,6 +58,7 @@ func TestTheFormatIsWhatDocSays(t *testing.T) {
 			`"trailing":"2026-01-02T07:59:05.678901Z","lookback":"5m0s","floor":"beginning","prints":[{"number":1,"hash_version":1,"exclude":["updated_at"],` +
 			`"id":"id","instant":"updated_at","deletions":"deleted_at"}],"topic":"salesloft.people","topic_id":"ab010000000000000000000000000000","partitions":3,` +
 			`"instance":"host-1","seq":12,"sum":"0000000000000001000000000000000200000000000000030000000000000004"}`},
+		{"state of a pull", string(encodeState(pulled)[len(encodeState(sample))-1:]), `,"reasons":"schedule,manual","ran":"2026-01-02T08:04:05.678901Z"}`},
 		{"sweep", string(mustJSON(toSweepJSON(swept))), `{"position":"beginning","started":"2026-01-02T07:59:05.000000Z","ended":"2026-01-02T07:59:00.000000Z",` +
 			`"passed":"2026-01-02T07:59:00.000000Z","guard":"2 of 3","listing":"a1","trusted":"a0","asked":true,"approved":true}`},
 		{"sweep that never was", string(mustJSON(toSweepJSON(connector.Sweep{}))), `{}`},
@@ -79,6 +85,13 @@ func TestASweepIsReadAsItWasWritten(t *testing.T) {
 	// A program of before there were sweeps refuses such a state, and this one takes its.
 	if old := encodeState(sample); bytes.Contains(old, []byte("sweep")) {
 		t.Errorf("%s", old)
+	}
+}
+
+func TestWhyTheLastBatchWasReadIsReadAsItWasWritten(t *testing.T) {
+	got, err := decodeState(encodeState(pulled))
+	if err != nil || got.Reasons != pulled.Reasons || got.Ran != pulled.Ran {
+		t.Errorf("got %q %v (%v)", got.Reasons, got.Ran, err)
 	}
 }
 

@@ -55,7 +55,9 @@
 // "cursor_at":INSTANT,"trailing":INSTANT}.
 //
 // A state may also have "partial":COMMAND: a command is in the middle of changing
-// everything, and nobody goes on from it before that command has been run to its end.
+// everything, and nobody goes on from it before that command has been run to its end; and
+// "reasons":"schedule,manual", why the last pull ran that led to a batch, and "ran":INSTANT,
+// when the last pull ended that a cron expression asked for.
 //
 // # What is sealed
 //
