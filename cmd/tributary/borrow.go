@@ -24,6 +24,7 @@ type borrower struct {
 	mu     sync.Mutex
 	access string
 	until  time.Time // zero: not known
+	had    []string  // the last ones before, of which answers may still be told
 }
 
 var _ rest.Tokens = (*borrower)(nil)
@@ -82,11 +83,21 @@ func (b *borrower) own(ctx context.Context) error {
 	case a.Access == "":
 		return errors.New("the token endpoint gave no access token that can be sent")
 	}
-	b.access, b.until = a.Access, time.Time{}
+	until := time.Time{}
 	if a.Life > 0 {
-		b.until = time.Now().Add(a.Life)
+		until = time.Now().Add(a.Life)
 	}
+	b.take(a.Access, until)
 	return nil
+}
+
+// take puts a token in the place of the one before. The mutex is held.
+func (b *borrower) take(access string, until time.Time) {
+	const most = 16
+	if b.access != "" && b.access != access {
+		b.had = append(b.had[max(0, len(b.had)+1-most):], b.access)
+	}
+	b.access, b.until = access, until
 }
 
 func (b *borrower) kept(ctx context.Context) error {
@@ -109,13 +120,14 @@ func (b *borrower) kept(ctx context.Context) error {
 	case !st.Expiry.IsZero() && time.Now().After(st.Expiry):
 		return fmt.Errorf("the access token of source %s has ended at %s: %s", source, st.Expiry.Format(time.RFC3339), remedy)
 	}
-	b.access, b.until = st.Access, st.Expiry
+	b.take(st.Access, st.Expiry)
 	return nil
 }
 
-// Secrets returns the token of now.
+// Secrets returns the token of now and the last ones: what the API answered to one is
+// shown after another has taken its place.
 func (b *borrower) Secrets() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return []string{b.oauth.ClientSecret, b.oauth.Seed, b.access}
+	return append([]string{b.oauth.ClientSecret, b.oauth.Seed, b.access}, b.had...)
 }

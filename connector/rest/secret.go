@@ -54,13 +54,22 @@ func forms(s string, least int) []string {
 	}
 	quoted, _ := json.Marshal(s) // a string can always be marshalled
 	query := url.QueryEscape(s)
-	out := []string{s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s),
+	out := []string{s, query, strings.ToLower(query), strings.ReplaceAll(query, "%2F", "/"), url.PathEscape(s), url.QueryEscape(query),
 		html.EscapeString(s), string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(s, "/", `\/`)}
 	if len(s) < minEncoded {
 		return out
 	}
+	out = append(out, encoded(s)...)
+	if query != s {
+		out = append(out, encoded(query)...) // as in a credential that is escaped first (RFC 6749 section 2.3.1)
+	}
+	return out
+}
+
+// encoded is a text in hexadecimal digits and in base64.
+func encoded(s string) []string {
 	digits := hex.EncodeToString([]byte(s))
-	out = append(out, digits, strings.ToUpper(digits))
+	out := []string{digits, strings.ToUpper(digits)}
 	// Within something longer, base64 of it begins at one of three bits, and its ends are
 	// mixed with what surrounds it: the middle is what can be known.
 	for shift := range 3 {

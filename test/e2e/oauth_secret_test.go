@@ -27,18 +27,23 @@ func written(secret string) []string {
 	forms := []string{
 		secret, query, strings.ToLower(query), url.PathEscape(secret), strings.ReplaceAll(secret, "/", `\/`),
 		hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))),
-		base64.StdEncoding.EncodeToString([]byte("client:" + url.QueryEscape(secret))),
+		base64.StdEncoding.EncodeToString([]byte("client:" + query)), hex.EncodeToString([]byte(query)), url.QueryEscape(query),
 	}
 	// In base64 within something longer, what surrounds it moves it by up to two bytes:
 	// the middle of it does not depend on what surrounds it.
 	for shift := range 3 {
 		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			text := enc.EncodeToString(append(make([]byte, shift), secret...))
-			forms = append(forms, text[4:len(text)-4])
+			for _, plain := range []string{secret, query} {
+				text := enc.EncodeToString(append(make([]byte, shift), plain...))
+				forms = append(forms, text[4:len(text)-4])
+			}
 		}
 	}
 	return forms
 }
+
+// echoes is in how many ways the API repeats what it was sent.
+const echoes = 5
 
 func leaks(t *testing.T, where, text string, secrets []string) {
 	t.Helper()
@@ -54,7 +59,9 @@ func leaks(t *testing.T, where, text string, secrets []string) {
 
 func TestWhereSecretsHideIsSeen(t *testing.T) {
 	const s = "refresh/0123456789abcdef+0123456789abcdef="
+	escaped := url.QueryEscape(s)
 	for _, text := range []string{
+		base64.StdEncoding.EncodeToString([]byte("i:" + escaped + "z")), hex.EncodeToString([]byte("i:" + escaped)),
 		"x" + s + "y", url.Values{"a": {s}}.Encode(), base64.StdEncoding.EncodeToString([]byte("id:" + s)), base64.URLEncoding.EncodeToString([]byte("i:" + s + "zz")),
 		fmt.Sprintf("%x", s), strings.ReplaceAll(s, "/", `\/`), fmt.Sprintf("%q", s),
 	} {
@@ -75,9 +82,14 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 	r, tokens := newOAuthRig(t, tokenserver.Config{Life: 2 * time.Second, Grace: time.Minute, Style: "header"}, hostile.Config{Collections: []string{"people"}})
 	r.api.Insert("people", 100)
 	var echoed atomic.Int64
+	var always atomic.Int64 // which of the echoes every answer is; negative: one of four is any
+	always.Store(-1)
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		n := rand.IntN(20)
-		if n > 4 {
+		n := rand.IntN(4 * echoes)
+		if a := always.Load(); a >= 0 {
+			n = int(a)
+		}
+		if n >= echoes {
 			r.api.ServeHTTP(w, req)
 			return
 		}
@@ -107,17 +119,21 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 	t.Cleanup(echo.Close)
 	r.config.sources[0].url = echo.URL + "/v2"
 	r.config.log = "{level: debug}"
-	tokens.Server.Set(tokenserver.Hostility{Lost: 0.08, Dropped: 0.08, ServerError: 0.24, Throttled: 0.12, Garbage: 0.12, Redirect: 0.16, Elsewhere: echo.URL})
+	hostility := tokenserver.Hostility{Lost: 0.08, Dropped: 0.08, ServerError: 0.24, Throttled: 0.12, Garbage: 0.12, Redirect: 0.16, Elsewhere: echo.URL}
+	tokens.Server.Set(hostility)
 
 	texts := map[string]string{}
 	keep := func(p *process, what string) {
 		_, metrics := p.get("/metrics")
 		texts[what+" stdout"], texts[what+" stderr"], texts[what+" metrics"] = p.out.String(), p.log.String(), metrics
 	}
-	run := func(what string, args ...string) {
+	run := func(what string, args ...string) (out string) {
+		t.Helper()
 		code, out, log := r.command(args...)
-		texts[what+" stdout"], texts[what+" stderr"] = out, log
+		nth := fmt.Sprintf("%s (%d)", what, len(texts)) // some are run again
+		texts[nth+" stdout"], texts[nth+" stderr"] = out, log
 		t.Logf("%s: code %d, %d bytes", what, code, len(out)+len(log))
+		return out
 	}
 	wanted := []string{"refreshed", "throttled", "garbage", "redirect", "server_error", "server_error_late", "lost", "dropped"}
 	missing := func() (names []string) {
@@ -137,6 +153,19 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 	}
 	p := r.run()
 	p.says(40*time.Second, "lane acquired")
+	// Whoever shows the API's answers meets each of its echoes with a token that is good.
+	tokens.Server.Set(tokenserver.Hostility{})
+	for n := range int64(echoes) {
+		always.Store(n)
+		for _, form := range []string{"table", "json"} {
+			eventually(t, time.Minute, fmt.Sprintf("preview --request shows echo %d", n), func() bool {
+				return strings.Contains(run(fmt.Sprintf("preview --request of echo %d", n), "preview", "crm.people", "--request", "-o", form), "X-Echo-1")
+			})
+		}
+		run(fmt.Sprintf("check of echo %d", n), "check")
+	}
+	always.Store(-1)
+	tokens.Server.Set(hostility)
 	for i := range 5 { // some of them at a bad moment
 		run(fmt.Sprintf("preview %d", i), "preview", "crm.people")
 		run(fmt.Sprintf("preview --request %d", i), "preview", "crm.people", "--request", "-o", "json")
