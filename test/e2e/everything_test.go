@@ -54,6 +54,7 @@ func hostileRig(t *testing.T, seed uint64, h hostile.Hostility) *rig {
 // Nothing may be published a lookback later either.
 func (r *rig) finish(collections ...string) {
 	r.t.Helper()
+	r.provoke()
 	h := r.api.Hostility()
 	r.api.Set(h.Calm())
 	time.Sleep(h.Lateness) // until then the API itself does not rest
@@ -83,7 +84,7 @@ func (r *rig) versions(collections []string) int {
 
 // nasty are the names of what everything does.
 var nasty = []string{
-	"late", "backdated", "tie_shuffled", "per_page_cut", "throttled", "server_error", "html", "reset",
+	"late", "backdated", "tie_shuffled", "per_page_cut", "throttled", "server_error", "html", "hang", "reset",
 	"cut_body", "second_document", "touch", "revert", "soft_delete", "recreate", "bulk",
 }
 

@@ -229,6 +229,32 @@ func (r *rig) write(rate float64, d time.Duration, seed uint64) {
 	hostile.NewWriter(r.api, seed, rate).Run(ctx)
 }
 
+// provoke has the API do what happens to single requests and has not happened yet, which
+// a short run or a busy machine may not meet. The connector must be running.
+func (r *rig) provoke() {
+	r.t.Helper()
+	h := r.api.Hostility()
+	defer r.api.Set(h)
+	for name, p := range map[string]func(*hostile.Hostility) *float64{
+		"throttled":       func(h *hostile.Hostility) *float64 { return &h.Throttle },
+		"server_error":    func(h *hostile.Hostility) *float64 { return &h.ServerError },
+		"html":            func(h *hostile.Hostility) *float64 { return &h.HTML },
+		"hang":            func(h *hostile.Hostility) *float64 { return &h.Hang },
+		"reset":           func(h *hostile.Hostility) *float64 { return &h.Reset },
+		"cut_body":        func(h *hostile.Hostility) *float64 { return &h.CutBody },
+		"second_document": func(h *hostile.Hostility) *float64 { return &h.SecondDocument },
+	} {
+		if *p(&h) == 0 || r.api.Fired()[name] > 0 {
+			continue
+		}
+		only := h.Calm()
+		only.HangFor, only.RetryAfter = h.HangFor, h.RetryAfter
+		*p(&only) = 1
+		r.api.Set(only)
+		eventually(r.t, time.Minute, "the API does "+name, func() bool { return r.api.Fired()[name] > 0 })
+	}
+}
+
 // fired fails the test unless each of the hostilities has happened.
 func (r *rig) fired(names ...string) {
 	r.t.Helper()

@@ -61,6 +61,7 @@ func TestTheWholeOfAHostileAPIUnderABudgetWithRotatingTokensAndHardDeletions(t *
 	stop()
 	p.kill()
 	p = r.run()
+	r.provoke()
 	r.api.Set(h.Calm())
 	tokens.Server.Set(tokenserver.Hostility{})
 	began := time.Now()
@@ -71,7 +72,7 @@ func TestTheWholeOfAHostileAPIUnderABudgetWithRotatingTokensAndHardDeletions(t *
 	v := r.right(three...)
 
 	fired := r.api.Fired()
-	r.fired("hard_delete", "restore", "late", "backdated", "per_page_cut")
+	r.fired("hard_delete", "restore", "late", "backdated", "per_page_cut", "throttled", "server_error", "cut_body", "hang")
 	if err := tokens.Server.Kept(); err != nil {
 		t.Error(err)
 	}
