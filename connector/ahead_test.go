@@ -86,7 +86,7 @@ func TestASweepWithoutABudgetDoesNotHoldUpTheNextPull(t *testing.T) {
 			}
 		}
 		set := (&simParams{stamp: 1, tick: 1}).settings()
-		set.Interval, set.Lookback = 30*time.Second, time.Minute
+		set.Interval, set.Lookback, set.Triggers.OnRestart = 30*time.Second, time.Minute, true
 		set.Sweeps = Sweeps{Every: time.Minute, Confirm: ConfirmNone, MaxRatio: 1, MaxCount: 10, Pages: 5, Listing: "l"}
 		r, err := NewReader(set, s, keeper{newSimTopics(world)}, NewMemory(), env, NewMetrics(prometheus.NewRegistry()).Collection("s", "c"))
 		if err != nil {

@@ -58,7 +58,7 @@ type Metrics struct {
 	lastAttempt, lastSuccess, lastError, lastChange *prometheus.GaugeVec
 	state                                           *prometheus.GaugeVec
 	eventAge, pollDuration                          *prometheus.HistogramVec
-	polls, pages, read, unchanged                   *prometheus.CounterVec
+	polls, pages, read, unchanged, reasons          *prometheus.CounterVec
 	published, skipped                              *prometheus.CounterVec
 	doubts, marks, entries, unpublished             *prometheus.GaugeVec
 	sweepStarted, sweepEnded, sweepPosition         *prometheus.GaugeVec
@@ -127,6 +127,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		eventAge: histogram("event_age_seconds", "Commit time less the record's instant, for each published record.",
 			[]float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400}, sc...),
 		polls:        counter("polls_total", "Pulls by outcome.", "source", "collection", "outcome"),
+		reasons:      counter("pull_reasons_total", "Reasons for which pulls ran; one pull may have several.", "source", "reason"),
 		pollDuration: histogram("poll_duration_seconds", "Time a pull took.", durationBuckets, sc...),
 		pages:        counter("pages_total", "Pages read.", sc...),
 		read:         counter("records_read_total", "Records that pages showed.", sc...),
@@ -214,6 +215,7 @@ type CollectionMetrics struct {
 	Retries                                         *prometheus.CounterVec // of its source, by reason
 	EventAge, PollDuration                          prometheus.Observer
 	Polls                                           *prometheus.CounterVec // by outcome
+	Reasons                                         *prometheus.CounterVec // of its source, by reason
 	Pages, Read, Unchanged                          prometheus.Counter
 	Upserts, Deletes                                prometheus.Counter
 	Skipped                                         *prometheus.CounterVec // by reason
@@ -223,10 +225,17 @@ type CollectionMetrics struct {
 	SweepRunning, SweepGuarded, Absent              prometheus.Gauge
 	Sweeps                                          *prometheus.CounterVec // by outcome
 
-	mu          sync.Mutex // the reader and its lane set the state
+	// Watch, if set before anything is counted, is told of what happens.
+	Watch Watcher
+
+	mu          sync.Mutex // the reader, its lane and operators set these
 	state       map[string]prometheus.Gauge
 	current     string
+	shown       string
 	quarantined bool
+	hold        string
+	failure     string // the text of the last error
+	rate        rate
 }
 
 // Collection returns the metrics of a collection, each series present with 0.
@@ -236,7 +245,7 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 		PollInterval: m.pollInterval.With(l), CaughtUp: m.caughtUp.With(l), Cursor: m.cursor.With(l),
 		LastAttempt: m.lastAttempt.With(l), LastSuccess: m.lastSuccess.With(l), LastError: m.lastError.With(l), LastChange: m.lastChange.With(l),
 		EventAge: m.eventAge.With(l), PollDuration: m.pollDuration.With(l),
-		Polls: m.polls.MustCurryWith(l),
+		Polls: m.polls.MustCurryWith(l), Reasons: m.reasons.MustCurryWith(prometheus.Labels{"source": source}),
 		Pages: m.pages.With(l), Read: m.read.With(l), Unchanged: m.unchanged.With(l),
 		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
 		Skipped: m.skipped.MustCurryWith(l),
@@ -254,6 +263,9 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 	for _, r := range SkippedReasons {
 		c.Skipped.WithLabelValues(r)
 	}
+	for _, r := range ReasonNames {
+		c.Reasons.WithLabelValues(string(r))
+	}
 	for _, o := range SweepOutcomes {
 		c.Sweeps.WithLabelValues(o)
 	}
@@ -262,48 +274,6 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 	}
 	c.SetState(StateRestoring)
 	return c
-}
-
-// SetState makes s the one state that the collection is in; while it is quarantined
-// it shows that.
-func (c *CollectionMetrics) SetState(s string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.current = s
-	c.show()
-}
-
-// SetQuarantined says whether the collection's topic can not be written.
-func (c *CollectionMetrics) SetQuarantined(on bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.quarantined = on
-	c.show()
-}
-
-// State returns the state that the collection is in.
-func (c *CollectionMetrics) State() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.effective()
-}
-
-func (c *CollectionMetrics) effective() string {
-	if c.quarantined && c.current != StateStopped {
-		return StateQuarantined
-	}
-	return c.current
-}
-
-func (c *CollectionMetrics) show() {
-	now := c.effective()
-	for name, g := range c.state {
-		if name == now {
-			g.Set(1)
-		} else {
-			g.Set(0)
-		}
-	}
 }
 
 // LaneMetrics are the metrics of one lane.

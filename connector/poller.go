@@ -2,71 +2,83 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// Run pulls at the interval of the settings until ctx ends or a pull fails for good:
-// with a *StopError, which ends this collection, or with the committer's error, after
-// which everything held in memory is to be forgotten.
+// Run pulls whenever a pull is due until ctx ends or a pull fails for good: with a
+// *StopError, which ends this collection, or with the committer's error, after which
+// everything held in memory is to be forgotten.
 func (r *Reader) Run(ctx context.Context) error {
+	p := r.env.Pulls
+	p.Enter(r.mem.State.Ran)
 	for {
+		if err := r.idle(ctx); err != nil {
+			return err
+		}
+		reasons := p.Begin()
 		began := r.env.Now()
-		r.m.LastAttempt.Set(seconds(began))
+		r.m.Began(began, reasons)
 		r.changed = false
-		if err := r.Pull(ctx); err != nil {
+		err := r.Pull(ctx)
+		if err == nil {
+			err = r.ran(ctx)
+		}
+		ended := r.env.Now()
+		if err != nil {
 			if ctx.Err() == nil {
-				r.m.Polls.WithLabelValues("error").Inc()
-				r.m.LastError.Set(seconds(r.env.Now()))
+				r.m.Failed(ended, err)
+				r.m.Ended(ended.Sub(began), reasons, false, err)
+			}
+			if stop := (*StopError)(nil); errors.As(err, &stop) {
+				p.Refuse(stop)
 			}
 			return err
 		}
-		ended := r.env.Now()
 		r.m.LastSuccess.Set(seconds(ended))
-		r.m.PollDuration.Observe(ended.Sub(began).Seconds())
-		outcome := "empty"
-		if r.changed {
-			outcome = "ok"
-		}
-		r.m.Polls.WithLabelValues(outcome).Inc()
-		if err := r.idle(ctx, r.pause(ended.Sub(began))); err != nil {
-			return err
-		}
+		r.m.Ended(ended.Sub(began), reasons, r.changed, nil)
+		p.End()
 	}
 }
 
-// idle waits for so long, and goes on with a sweep meanwhile: a million records are read
-// in hours, whatever the interval, and no pull waits for more than a page of them. It
+// ran commits when a pull by a cron expression ended: whoever starts later knows by it
+// whether one was missed.
+func (r *Reader) ran(ctx context.Context) error {
+	if len(r.set.Triggers.Cron) == 0 || !r.env.Pulls.Scheduled() || r.mem.State.Trailing == Beginning {
+		return nil
+	}
+	r.mem.State.Ran = InstantOf(r.env.Now())
+	if err := r.stage(ctx); err != nil {
+		return err
+	}
+	return r.out.Flush(ctx)
+}
+
+// idle waits until a pull is due, and goes on with a sweep meanwhile: a million records are
+// read in hours, whatever the interval, and no pull waits for more than a page of them. It
 // rests for as long as it reads, for others may use the API.
-func (r *Reader) idle(ctx context.Context, wait time.Duration) error {
-	until := r.env.Now().Add(wait)
+func (r *Reader) idle(ctx context.Context) error {
+	p := r.env.Pulls
 	for r.mem.State.Sweep.Running && !r.set.Unordered {
 		began := r.env.Now()
-		left := until.Sub(began)
-		if left <= 0 || !r.sweeps(began) {
+		turn, due := began.Add(sweepTurn), p.Next()
+		if p.Due() || !r.sweeps(began) {
 			break
 		}
-		if err := r.sweep(ctx, 0, began.Add(min(left, sweepTurn)), until); err != nil {
+		if !due.IsZero() && due.Before(turn) {
+			turn = due
+		}
+		if err := r.sweep(ctx, 0, turn, due); err != nil {
 			return err
 		}
 		now := r.env.Now()
-		if rest := min(max(now.Sub(began), time.Millisecond), until.Sub(now)); rest > 0 {
-			if err := r.env.Sleep(ctx, rest); err != nil {
-				return err
-			}
+		if err := p.Wait(ctx, r.env.Sleep, now.Add(max(now.Sub(began), time.Millisecond))); err != nil {
+			return err
 		}
 	}
-	return r.env.Sleep(ctx, max(0, until.Sub(r.env.Now())))
+	return p.Wait(ctx, r.env.Sleep, time.Time{})
 }
 
 // sweepTurn is how long a sweep reads before it rests, and after which it commits how far
 // it has come.
 const sweepTurn = time.Second
-
-// pause returns how long to wait after a pull that took so long: pulls begin an
-// interval apart, give or take the jitter that keeps collections from asking all at
-// once. A pull that took longer than that is followed by a short one all the same, so
-// that no setting makes a hot loop.
-func (r *Reader) pause(took time.Duration) time.Duration {
-	spread := 1 + r.set.Jitter*(2*r.env.Random()-1)
-	return max(time.Duration(spread*float64(r.set.Interval))-took, r.set.Interval/10, time.Millisecond)
-}

@@ -12,7 +12,7 @@ type Env struct {
 	// records.
 	Now func() time.Time
 	// Sleep waits, or returns the context's error.
-	Sleep func(context.Context, time.Duration) error
+	Sleep Sleep
 	// Random returns a number from 0 up to 1.
 	Random func() float64
 	Log    *slog.Logger
@@ -27,6 +27,8 @@ type Env struct {
 	// its end with everything of it committed; both may be nil.
 	Page     func(records int, newest, date Instant)
 	CaughtUp func()
+	// Pulls say when to pull; nil: only the settings do.
+	Pulls *Pulls
 	// Feed lists deletions, each a record that is deleted at its own instant; nil: the
 	// collection has no such list.
 	Feed Source
@@ -101,6 +103,9 @@ func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m 
 	r := &Reader{set: set, src: src, out: out, env: env, m: m, mem: mem,
 		date: Beginning, began: Beginning, seen: Beginning, quiet: Beginning, probes: set.Probe, common: &common{}}
 	r.staged = mem.State
+	if r.env.Pulls == nil {
+		r.env.Pulls = NewPulls(set, env.Now, env.Random)
+	}
 	var err error
 	if r.print, err = mem.State.adopt(set.Fingerprint); err != nil {
 		return nil, err
@@ -196,6 +201,7 @@ func (r *Reader) head(ctx context.Context) error {
 	if r.env.CaughtUp != nil {
 		r.env.CaughtUp()
 	}
+	r.env.Pulls.Reached()
 	return nil
 }
 
@@ -275,7 +281,7 @@ const forgetPiece = 5000
 // stage hands the pending batch over, if there is anything in it.
 func (r *Reader) stage(ctx context.Context) error {
 	s := &r.mem.State
-	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing && s.Sweep == r.staged.Sweep && s.Feed == r.staged.Feed {
+	if r.batch.empty() && s.Cursor.Instant == r.staged.Cursor.Instant && s.Trailing == r.staged.Trailing && s.Sweep == r.staged.Sweep && s.Feed == r.staged.Feed && s.Ran == r.staged.Ran {
 		return nil
 	}
 	if s.Trailing == Beginning {

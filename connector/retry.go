@@ -27,6 +27,9 @@ const loud = 3
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	q.Priority, q.By = r.urgency(), r.by
 	for attempt := 1; ; attempt++ {
+		if err := r.env.Pulls.Pass(ctx, r.env.Sleep); err != nil {
+			return Page{}, err
+		}
 		p, err := r.ask(ctx, q)
 		if err == nil {
 			if attempt >= loud {
@@ -55,7 +58,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		case !errors.As(err, &again):
 			return Page{}, &StopError{What: err.Error(), Remedy: "this is not a matter of trying again: mend the config, or report it"}
 		}
-		r.m.LastError.Set(seconds(r.env.Now()))
+		r.m.Failed(r.env.Now(), err)
 		if r.yields(again.Reason, attempt, q) {
 			r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
 			return Page{}, again
@@ -72,6 +75,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		level := slog.LevelInfo
 		if attempt >= loud || refused(again.Reason) {
 			level = slog.LevelWarn
+			r.env.Pulls.Failing(err)
 		}
 		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))
 		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()

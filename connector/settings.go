@@ -77,10 +77,11 @@ type Feed struct {
 type Settings struct {
 	Source, Collection string
 
-	// Interval is the time between the ends of two pulls, Jitter the part of it (0
-	// to 1) by which it varies.
+	// Interval is the time between the beginnings of two pulls, Jitter the part of it (0
+	// to 1) by which it varies; 0: there is none, and Triggers alone say when.
 	Interval time.Duration
 	Jitter   float64
+	Triggers Triggers
 
 	// Tick is the precision of a bound as the source takes it, or of the stamps it
 	// shows where that is coarser.

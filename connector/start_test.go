@@ -229,7 +229,6 @@ func TestAnAPIThatIgnoresWhatItIsAskedStopsItsCollection(t *testing.T) {
 }
 
 func TestPullsBeginAnIntervalApart(t *testing.T) {
-	r := &Reader{set: Settings{Interval: 10 * time.Second, Jitter: 0.1}}
 	for name, c := range map[string]struct {
 		took, low, high time.Duration
 	}{
@@ -238,8 +237,8 @@ func TestPullsBeginAnIntervalApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, random := range []float64{0, 0.5, 0.99} {
-				r.env.Random = func() float64 { return random }
-				if got := r.pause(c.took); got < c.low || got > c.high {
+				p := NewPulls(Settings{Interval: 10 * time.Second, Jitter: 0.1}, time.Now, func() float64 { return random })
+				if got := p.pause(c.took); got < c.low || got > c.high {
 					t.Errorf("pauses %s at %v", got, random)
 				}
 			}

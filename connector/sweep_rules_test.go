@@ -280,9 +280,10 @@ func TestWhatIsRestoredComesBack(t *testing.T) {
 // Between two pulls nothing else is to do: a sweep of 1000 pages does not wait for 200.
 func TestASweepGoesOnWhileNothingIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := sweeping(t, 2000, func(set *Settings) { set.Interval, set.Sweeps.Pages = 30*time.Second, 5 })
+		s := sweeping(t, 2000, func(set *Settings) { set.Interval, set.Sweeps.Pages, set.Triggers.OnRestart = 30*time.Second, 5, true })
 		s.size = 4
 		s.env.Now = time.Now
+		s.env.Pulls = NewPulls(s.set, time.Now, s.env.Random)
 		s.env.Sleep = func(ctx context.Context, d time.Duration) error {
 			select {
 			case <-time.After(d):

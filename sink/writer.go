@@ -163,12 +163,8 @@ func (w *Writer) broadcast() {
 func (w *Writer) committed(s *staged, now time.Time) {
 	w.staged--
 	w.bytes -= s.bytes
-	w.m.Upserts.Add(float64(len(s.upserted)))
-	w.m.Deletes.Add(float64(s.deleted))
+	w.m.Committed(now, len(s.upserted), s.deleted)
 	w.m.Letters.Add(float64(s.letters))
-	if len(s.upserted)+s.deleted > 0 {
-		w.m.LastChange.Set(float64(now.UnixMicro()) / 1e6)
-	}
 	at := connector.InstantOf(now)
 	for _, i := range s.upserted {
 		w.m.EventAge.Observe(at.Sub(i).Seconds())

@@ -147,7 +147,7 @@ func (w *world) read(ctx context.Context, collection string, backfill bool) {
 	rng := rand.New(rand.NewPCG(w.rng.Uint64(), 3))
 	w.mu.Unlock()
 	set := connector.Settings{
-		Source: "s", Collection: collection, Interval: interval, Jitter: connector.DefaultJitter, Tick: time.Microsecond, Paged: true,
+		Source: "s", Collection: collection, Interval: interval, Jitter: connector.DefaultJitter, Triggers: connector.Triggers{OnRestart: true}, Tick: time.Microsecond, Paged: true,
 		Overlap: connector.DefaultOverlap, Lookback: lookback, Start: connector.Start{At: connector.Beginning},
 		OnBadRecord: connector.StopOnBadRecord, Fingerprint: cfg.Fingerprint(), Sweeps: w.sweeps,
 	}

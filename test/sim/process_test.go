@@ -233,7 +233,7 @@ func (p *process) open(ctx context.Context, lane *sink.Lane, client *rest.Client
 	delete(p.stops, collection) // another life: what stopped the last one was asked anew
 	p.mu.Unlock()
 	set := connector.Settings{
-		Source: sourceName, Collection: collection, Interval: interval, Jitter: connector.DefaultJitter,
+		Source: sourceName, Collection: collection, Interval: interval, Jitter: connector.DefaultJitter, Triggers: connector.Triggers{OnRestart: true},
 		Tick: time.Microsecond, Paged: true, Probe: cfg.ProbeMax, Overlap: overlap, Lookback: lookback,
 		Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.DeadLetterQueue,
 		MaxRecord: w.MaxRecord(), Fingerprint: cfg.Fingerprint(),

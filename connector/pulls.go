@@ -1,0 +1,350 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Triggers say when a collection is pulled beside its interval.
+type Triggers struct {
+	// OnRestart pulls as soon as the process has started, and not an interval later.
+	OnRestart bool
+	// Cron are further times.
+	Cron []Cron
+	// BeforeAccess pulls before a read of the replica, AfterWrite takes it that somebody
+	// says so when he has written through the API's own interface.
+	BeforeAccess, AfterWrite bool
+	// Delay is for how long a pull that was asked for waits for others to ask, so that
+	// they share it.
+	Delay time.Duration
+}
+
+// Cron is an expression, and when it says that the next time is.
+type Cron struct {
+	Text string
+	// Next returns the first time behind t, or the zero time where there is none.
+	Next func(t time.Time) time.Time
+}
+
+// Pulls decide when the next pull of a collection, or of a handler, runs and why, and know
+// who waits for it. They outlive the poller: what was asked for in one life of its lane and
+// did not come to its end is pulled in the next. Ask, Hold and what looks are safe for
+// concurrent use; the rest is the poller's.
+type Pulls struct {
+	interval time.Duration
+	jitter   float64
+	triggers Triggers
+	now      func() time.Time
+	random   func() float64
+
+	mu      sync.Mutex
+	entered bool
+	next    time.Time // by the schedule; zero: never
+	first   ReasonName
+	asked   []Reason
+	askedAt time.Time // when the first of them came
+	waiting []*Ticket // for the pull that begins next
+	running []*Ticket // for the one that runs
+	reasons []Reason  // of the one that runs, or ran last
+	began   time.Time
+	refusal error                   // why nothing is pulled any more
+	held    error                   // while nothing is to be pulled
+	woken   context.CancelCauseFunc // ends the poller's sleep
+}
+
+// NewPulls returns those of a collection of these settings. Now and random are as in Env.
+func NewPulls(set Settings, now func() time.Time, random func() float64) *Pulls {
+	return &Pulls{interval: set.Interval, jitter: set.Jitter, triggers: set.Triggers, now: now, random: random, woken: func(error) {}}
+}
+
+// A Ticket is who waits for a pull.
+type Ticket struct {
+	done chan struct{}
+	pull Pull
+	err  error
+}
+
+// Pull is a pull that read everything there was.
+type Pull struct {
+	Began, Ended time.Time
+	// Reasons are those of everybody who shared it.
+	Reasons []ReasonName
+}
+
+// ErrHeld is a pull of what an operator has made rest.
+var ErrHeld = errors.New("it is paused by an operator")
+
+// Ask has a pull begin after the call, a delay later at most, or when the one that runs
+// has ended.
+func (p *Pulls) Ask(r Reason) (*Ticket, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := errors.Join(p.refusal, p.held); err != nil {
+		return nil, err
+	}
+	t := &Ticket{done: make(chan struct{})}
+	if r.At.IsZero() {
+		r.At = p.now()
+	}
+	if len(p.asked) == 0 {
+		p.askedAt = p.now()
+	}
+	if p.asked = append(p.asked, r); len(p.asked) > maxReasons {
+		p.asked = slices.Delete(p.asked, 1, 2) // who waits is not forgotten with it
+	}
+	p.waiting = append(p.waiting, t)
+	p.nudge()
+	return t, nil
+}
+
+// maxReasons is how many reasons one pull has at most: a thousand readers of the same
+// list say nothing that ten do not say.
+const maxReasons = 100
+
+// Wait returns when everything that the pull found is committed, or why it was not found.
+func (t *Ticket) Wait(ctx context.Context) (Pull, error) {
+	select {
+	case <-t.done:
+		return t.pull, t.err
+	case <-ctx.Done():
+		return Pull{}, context.Cause(ctx)
+	}
+}
+
+// Triggers returns what pulls it.
+func (p *Pulls) Triggers() Triggers { return p.triggers }
+
+// Next returns when the next pull is due, the zero time if none is.
+func (p *Pulls) Next() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, _ := p.due()
+	return at
+}
+
+// due is when the next pull is due, if one is. The mutex is held.
+func (p *Pulls) due() (time.Time, bool) {
+	if p.held != nil {
+		return time.Time{}, false
+	}
+	at := p.next
+	if len(p.asked) > 0 {
+		if asked := p.askedAt.Add(p.triggers.Delay); at.IsZero() || asked.Before(at) {
+			at = asked
+		}
+	}
+	return at, !at.IsZero()
+}
+
+// nudge wakes the poller. The mutex is held.
+func (p *Pulls) nudge() { p.woken(errWoken) }
+
+// Hold makes the poller rest at its next request, until it is called with nil. Whoever
+// waits is told why.
+func (p *Pulls) Hold(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held = why; why != nil {
+		p.resolve(&p.running, why)
+		p.resolve(&p.waiting, why)
+		p.asked = nil
+	}
+	p.nudge()
+}
+
+// Enter begins a life of the poller. Ran is when the last pull by a cron expression ended,
+// as it was committed; Beginning or 0 where there was none.
+func (p *Pulls) Enter(ran Instant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	p.refusal = nil
+	if len(p.running) > 0 { // their pull did not come to its end
+		if len(p.asked) == 0 {
+			p.askedAt = now
+		}
+		p.waiting = append(p.running, p.waiting...)
+		p.asked = append(slices.Clone(p.reasons), p.asked...)
+		p.running = nil
+	}
+	switch {
+	case p.entered:
+		p.next, p.first = now, ReasonSchedule
+	case p.triggers.OnRestart:
+		p.next, p.first = now, ReasonStartup
+	default:
+		p.next, p.first = p.scheduled(now, now, ran), ReasonSchedule
+	}
+	p.entered = true
+}
+
+// scheduled returns when the schedule wants the pull after one that began and ended then.
+// A run of a cron expression that was missed, because the pull before took so long or
+// nobody was there, is made up for once.
+func (p *Pulls) scheduled(began, ended time.Time, ran Instant) time.Time {
+	var at time.Time
+	if p.interval > 0 {
+		at = ended.Add(p.pause(ended.Sub(began)))
+	}
+	since := began
+	if ran > 0 {
+		since = ran.Time()
+	}
+	for _, c := range p.triggers.Cron {
+		if next := c.Next(since); !next.IsZero() && (at.IsZero() || next.Before(at)) {
+			at = next
+		}
+	}
+	return at
+}
+
+// pause returns how long to wait after a pull that took so long: pulls begin an interval
+// apart, give or take the jitter that keeps collections from asking all at once. A pull
+// that took longer than that is followed by a short one all the same, so that no setting
+// makes a hot loop.
+func (p *Pulls) pause(took time.Duration) time.Duration {
+	spread := 1 + p.jitter*(2*p.random()-1)
+	return max(time.Duration(spread*float64(p.interval))-took, p.interval/10, time.Millisecond)
+}
+
+// Due says whether a pull is due.
+func (p *Pulls) Due() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := p.due()
+	return ok && !at.After(p.now())
+}
+
+// A Sleep waits, or returns the context's error.
+type Sleep func(context.Context, time.Duration) error
+
+// Wait returns when a pull is due, or at until, which is zero for never.
+func (p *Pulls) Wait(ctx context.Context, sleep Sleep, until time.Time) error {
+	return p.sleep(ctx, sleep, func(now time.Time) time.Duration {
+		at, ok := p.due()
+		if !until.IsZero() && (!ok || until.Before(at)) {
+			at, ok = until, true
+		}
+		if !ok {
+			return never
+		}
+		return at.Sub(now)
+	})
+}
+
+// Pass waits while an operator has made it rest.
+func (p *Pulls) Pass(ctx context.Context, sleep Sleep) error {
+	return p.sleep(ctx, sleep, func(time.Time) time.Duration {
+		if p.held == nil {
+			return 0
+		}
+		return never
+	})
+}
+
+// never is how long to wait for what nobody has asked for.
+const never = 24 * time.Hour
+
+// errWoken ends a sleep.
+var errWoken = errors.New("woken")
+
+// sleep sleeps until there is no time left, which is asked under the mutex, and again
+// whenever the poller is woken.
+func (p *Pulls) sleep(ctx context.Context, sleep Sleep, left func(now time.Time) time.Duration) error {
+	for ctx.Err() == nil {
+		within, cancel := context.WithCancelCause(ctx)
+		p.mu.Lock()
+		d := left(p.now())
+		p.woken = cancel
+		p.mu.Unlock()
+		if d <= 0 {
+			cancel(nil)
+			return nil
+		}
+		err := sleep(within, d)
+		woken := within.Err() != nil
+		cancel(nil)
+		if err != nil && !woken {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// Begin begins the pull that is due and returns its reasons.
+func (p *Pulls) Begin() []Reason {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = p.now()
+	p.reasons = p.asked
+	if !p.next.IsZero() && !p.next.After(p.began) || len(p.asked) == 0 {
+		p.reasons = append([]Reason{{Name: p.first, At: p.began}}, p.reasons...)
+	}
+	p.first = ReasonSchedule
+	p.running, p.waiting, p.asked = append(p.running, p.waiting...), nil, nil
+	return p.reasons
+}
+
+// Scheduled says whether the pull that runs is one of the schedule.
+func (p *Pulls) Scheduled() bool {
+	return slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == ReasonSchedule })
+}
+
+// Reached says that the pull has read and committed everything there was: who waits for
+// that need not wait for what the past owes.
+func (p *Pulls) Reached() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resolve(&p.running, nil)
+}
+
+// End ends the pull. Whoever still waits did so for an end that it did not come to.
+func (p *Pulls) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resolve(&p.running, errUnfinished)
+	p.next = p.scheduled(p.began, p.now(), 0)
+}
+
+var errUnfinished = errors.New("the reading did not come to its end: what is read is changing too fast")
+
+// Failing tells whoever waits that a request has failed again and again. The pull itself
+// goes on.
+func (p *Pulls) Failing(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resolve(&p.running, err)
+	p.resolve(&p.waiting, err)
+}
+
+// Refuse says that nothing is pulled any more, until the next life.
+func (p *Pulls) Refuse(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusal = err
+	p.resolve(&p.running, err)
+	p.resolve(&p.waiting, err)
+	p.asked = nil
+}
+
+// resolve tells tickets how their pull ended. The mutex is held.
+func (p *Pulls) resolve(tickets *[]*Ticket, err error) {
+	var names []ReasonName
+	for _, n := range ReasonNames {
+		if slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == n }) {
+			names = append(names, n)
+		}
+	}
+	for _, t := range *tickets {
+		if err != nil {
+			t.err = fmt.Errorf("the pull failed: %w", err)
+		}
+		t.pull = Pull{Began: p.began, Ended: p.now(), Reasons: names}
+		close(t.done)
+	}
+	*tickets = nil
+}

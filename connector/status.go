@@ -1,0 +1,198 @@
+package connector
+
+import (
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Watcher is told of what happens to a collection. Its functions may be nil, and must
+// neither block nor ask the collection.
+type Watcher struct {
+	State  func(from, to string)
+	Pull   func(reasons []Reason, took time.Duration, changed bool, err error)
+	Commit func(upserts, deletions int)
+}
+
+// SetState makes s the one state that the collection is in; while it is quarantined or
+// held it shows that.
+func (c *CollectionMetrics) SetState(s string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = s
+	c.show()
+}
+
+// SetQuarantined says whether the collection's topic can not be written.
+func (c *CollectionMetrics) SetQuarantined(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quarantined = on
+	c.show()
+}
+
+// SetHeld says in which state an operator has put the collection: StatePaused,
+// StateStopped, or "" for none.
+func (c *CollectionMetrics) SetHeld(state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hold = state
+	c.show()
+}
+
+// State returns the state that the collection is in.
+func (c *CollectionMetrics) State() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.effective()
+}
+
+func (c *CollectionMetrics) effective() string {
+	switch {
+	case c.current == StateStopped:
+		return StateStopped
+	case c.hold != "" && c.current != StateRestoring:
+		return c.hold
+	case c.quarantined:
+		return StateQuarantined
+	}
+	return c.current
+}
+
+func (c *CollectionMetrics) show() {
+	now := c.effective()
+	if now == c.shown {
+		return
+	}
+	for name, g := range c.state {
+		if name == now {
+			g.Set(1)
+		} else {
+			g.Set(0)
+		}
+	}
+	if c.Watch.State != nil && c.shown != "" {
+		c.Watch.State(c.shown, now)
+	}
+	c.shown = now
+}
+
+// Began counts a pull that begins.
+func (c *CollectionMetrics) Began(at time.Time, reasons []Reason) {
+	c.LastAttempt.Set(seconds(at))
+	for _, r := range reasons {
+		c.Reasons.WithLabelValues(string(r.Name)).Inc()
+	}
+}
+
+// Ended counts a pull that has ended, with how long it took.
+func (c *CollectionMetrics) Ended(took time.Duration, reasons []Reason, changed bool, err error) {
+	outcome := "empty"
+	switch {
+	case err != nil:
+		outcome = "error"
+	case changed:
+		outcome = "ok"
+	}
+	c.Polls.WithLabelValues(outcome).Inc()
+	if err == nil {
+		c.PollDuration.Observe(took.Seconds())
+	}
+	if c.Watch.Pull != nil {
+		c.Watch.Pull(reasons, took, changed, err)
+	}
+}
+
+// Failed notes an error of a request or a pull, for who looks.
+func (c *CollectionMetrics) Failed(at time.Time, err error) {
+	c.LastError.Set(seconds(at))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err.Error()
+}
+
+// Committed counts changes that were committed.
+func (c *CollectionMetrics) Committed(at time.Time, upserts, deletions int) {
+	c.Upserts.Add(float64(upserts))
+	c.Deletes.Add(float64(deletions))
+	if upserts+deletions == 0 {
+		return
+	}
+	c.LastChange.Set(seconds(at))
+	c.mu.Lock()
+	c.rate.add(at, float64(upserts+deletions))
+	c.mu.Unlock()
+	if c.Watch.Commit != nil {
+		c.Watch.Commit(upserts, deletions)
+	}
+}
+
+// Status is how a collection stands, in the numbers that its metrics show. Times that
+// never were are zero.
+type Status struct {
+	State                                           string
+	CaughtUp, Cursor                                time.Time
+	LastAttempt, LastSuccess, LastError, LastChange time.Time
+	// Failure is the text of the last error.
+	Failure                              string
+	SweepStarted, SweepEnded, SweepAt    time.Time
+	SweepRunning, Guarded                bool
+	Upserts, Deletions                   uint64
+	Records, Doubts, Absent, Unpublished int
+	// Rate is changes committed a second, about the last minute.
+	Rate float64
+}
+
+// Status returns how the collection stands.
+func (c *CollectionMetrics) Status(now time.Time) Status {
+	c.mu.Lock()
+	s := Status{State: c.effective(), Failure: c.failure, Rate: c.rate.at(now)}
+	c.mu.Unlock()
+	s.CaughtUp, s.Cursor = timeOf(c.CaughtUp), timeOf(c.Cursor)
+	s.LastAttempt, s.LastSuccess = timeOf(c.LastAttempt), timeOf(c.LastSuccess)
+	s.LastError, s.LastChange = timeOf(c.LastError), timeOf(c.LastChange)
+	s.SweepStarted, s.SweepEnded, s.SweepAt = timeOf(c.SweepStarted), timeOf(c.SweepEnded), timeOf(c.SweepPosition)
+	s.SweepRunning, s.Guarded = Value(c.SweepRunning) == 1, Value(c.SweepGuarded) == 1
+	s.Upserts, s.Deletions = uint64(Value(c.Upserts)), uint64(Value(c.Deletes))
+	s.Records, s.Doubts = int(Value(c.Entries)), int(Value(c.Doubts))
+	s.Absent, s.Unpublished = int(Value(c.Absent)), int(Value(c.Unpublished))
+	return s
+}
+
+// Value returns what a counter or a gauge stands at.
+func Value(m prometheus.Metric) float64 {
+	var v dto.Metric
+	if m.Write(&v) != nil {
+		return math.NaN()
+	}
+	return v.GetGauge().GetValue() + v.GetCounter().GetValue() // one of them is not there
+}
+
+func timeOf(g prometheus.Gauge) time.Time {
+	if v := Value(g); v != 0 {
+		return time.UnixMicro(int64(math.Round(v * 1e6))).UTC()
+	}
+	return time.Time{}
+}
+
+// rate is how many come in a second, each forgotten by and by.
+type rate struct {
+	sum  float64
+	last time.Time
+}
+
+const rateOver = time.Minute
+
+func (r *rate) add(now time.Time, n float64) {
+	r.sum = r.at(now)*rateOver.Seconds() + n
+	r.last = now
+}
+
+func (r *rate) at(now time.Time) float64 {
+	if r.last.IsZero() {
+		return 0
+	}
+	return r.sum * math.Exp(-max(0, now.Sub(r.last).Seconds())/rateOver.Seconds()) / rateOver.Seconds()
+}
