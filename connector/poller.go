@@ -19,6 +19,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		reasons := p.Begin()
 		began := r.env.Now()
 		r.m.Began(began, reasons)
+		r.mem.State.Reasons = NamesOf(reasons)
 		r.changed = false
 		err := r.Pull(ctx)
 		if err == nil {

@@ -1,0 +1,239 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A pollerOf pulls by p, each pull takes so long, and notes when it began and why.
+type pollerOf struct {
+	*Pulls
+	took  time.Duration
+	began []time.Duration
+	why   []string
+	do    func(n int) error // of the n-th pull, from 1; nil: it reaches its end
+}
+
+func pollBy(t *testing.T, set Settings, ran Instant) (*pollerOf, func()) {
+	zero := time.Now()
+	p := &pollerOf{Pulls: NewPulls(set, time.Now, func() float64 { return 0.5 })}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		p.Enter(ran)
+		for p.Wait(ctx, sleepOf, time.Time{}) == nil {
+			p.why = append(p.why, NamesOf(p.Begin()))
+			p.began = append(p.began, time.Since(zero))
+			time.Sleep(p.took)
+			if p.do != nil {
+				if err := p.do(len(p.began)); err != nil {
+					p.Refuse(err)
+					return
+				}
+			}
+			p.Reached()
+			p.End()
+		}
+	})
+	return p, func() { cancel(); wg.Wait() }
+}
+
+func sleepOf(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func hourly(t time.Time) time.Time { return t.Truncate(time.Hour).Add(time.Hour) }
+
+func TestPullsRunWhenTheTriggersSay(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  Settings
+		took time.Duration
+		ran  time.Duration // before the start
+		want string
+		why  string
+	}{
+		"at the start and an interval apart": {
+			set: Settings{Interval: time.Minute, Triggers: Triggers{OnRestart: true}}, took: time.Second,
+			want: "0s 1m0s 2m0s", why: "startup schedule schedule",
+		},
+		"not at the start": {set: Settings{Interval: time.Minute}, took: time.Second, want: "1m0s 2m0s", why: "schedule schedule"},
+		"by a cron expression": {
+			set: Settings{Triggers: Triggers{Cron: []Cron{{Next: hourly}}}}, want: "1h0m0s 2h0m0s", why: "schedule schedule",
+		},
+		"once for runs missed while the pull before took its time": {
+			set: Settings{Triggers: Triggers{Cron: []Cron{{Next: hourly}}}}, took: 150 * time.Minute,
+			want: "1h0m0s 3h30m0s 6h0m0s", why: "schedule schedule schedule",
+		},
+		"once for runs missed while nobody was there": {
+			set: Settings{Triggers: Triggers{Cron: []Cron{{Next: hourly}}}}, ran: 5 * time.Hour,
+			want: "0s 1h0m0s", why: "schedule schedule",
+		},
+		"by the earlier of two expressions": {
+			set:  Settings{Triggers: Triggers{Cron: []Cron{{Next: hourly}, {Next: func(t time.Time) time.Time { return hourly(t.Add(20 * time.Minute)).Add(-20 * time.Minute) }}}}},
+			want: "40m0s 1h0m0s", why: "schedule schedule",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // begins at a full hour
+				var ran Instant
+				if c.ran > 0 {
+					ran = InstantOf(time.Now().Add(-c.ran))
+				}
+				p, stop := pollBy(t, c.set, ran)
+				p.took = c.took
+				n := len(strings.Fields(c.want))
+				for range 10_000 {
+					time.Sleep(time.Minute)
+					if synctest.Wait(); len(p.began) >= n {
+						break
+					}
+				}
+				stop()
+				var at []string
+				for _, d := range p.began[:min(n, len(p.began))] {
+					at = append(at, d.String())
+				}
+				if got := strings.Join(at, " "); got != c.want {
+					t.Errorf("pulls began after %s", got)
+				}
+				if got := strings.Join(p.why[:len(at)], " "); got != c.why {
+					t.Errorf("pulls ran because of %s", got)
+				}
+			})
+		})
+	}
+}
+
+func TestThoseWhoAskWithinTheDelayShareAPull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := pollBy(t, Settings{Triggers: Triggers{Delay: 50 * time.Millisecond}}, 0)
+		defer stop()
+		p.took = time.Second
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 200 * time.Microsecond) // the last 40 ms after the first
+				ticket, err := p.Ask(Reason{Name: ReasonBeforeList})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				asked := time.Now()
+				if pull, err := ticket.Wait(t.Context()); err != nil || pull.Began.Before(asked) {
+					t.Errorf("the pull began %s before it was asked for: %v", asked.Sub(pull.Began), err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(p.began) != 1 || p.began[0] != 50*time.Millisecond {
+			t.Errorf("pulls began after %v", p.began)
+		}
+	})
+}
+
+func TestWhoAsksDuringAPullGetsTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := pollBy(t, Settings{}, 0)
+		defer stop()
+		p.took = time.Second
+		first, _ := p.Ask(Reason{Name: ReasonManual})
+		time.Sleep(500 * time.Millisecond)
+		second, _ := p.Ask(Reason{Name: ReasonAfterUpdate})
+		a, errA := first.Wait(t.Context())
+		b, errB := second.Wait(t.Context())
+		if errA != nil || errB != nil || !b.Began.Equal(a.Ended) || len(b.Reasons) != 1 || b.Reasons[0] != ReasonAfterUpdate {
+			t.Errorf("%+v %v, then %+v %v", a, errA, b, errB)
+		}
+	})
+}
+
+func TestWhoWaitsIsToldOfAFailure(t *testing.T) {
+	broken := errors.New("the API is broken")
+	for name, c := range map[string]struct {
+		do   func(p *Pulls) error
+		want string
+	}{
+		"of a request that fails again and again": {func(p *Pulls) error { p.Failing(broken); return nil }, "broken"},
+		"of a collection that stops":              {func(p *Pulls) error { return broken }, "broken"},
+		"of an operator's hold":                   {func(p *Pulls) error { p.Hold(ErrHeld); return nil }, "paused"},
+		"of a reading without an end":             {func(p *Pulls) error { p.End(); return nil }, "end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, stop := pollBy(t, Settings{}, 0)
+				defer stop()
+				p.do = func(int) error { return c.do(p.Pulls) }
+				ticket, err := p.Ask(Reason{Name: ReasonManual})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := ticket.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("told %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsPulledWhileItIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := pollBy(t, Settings{Interval: time.Minute}, 0)
+		defer stop()
+		p.Hold(ErrHeld)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(p.began) > 0 || !p.Next().IsZero() {
+			t.Errorf("pulls began after %v, the next is at %v", p.began, p.Next())
+		}
+		if _, err := p.Ask(Reason{Name: ReasonManual}); !errors.Is(err, ErrHeld) {
+			t.Errorf("whoever asks is told %v", err)
+		}
+		passed := make(chan error, 1)
+		go func() { passed <- p.Pass(t.Context(), sleepOf) }()
+		synctest.Wait()
+		select {
+		case <-passed:
+			t.Error("a request passes")
+		default:
+		}
+		stop() // the poller and a request do not sleep beside each other
+		p.Hold(nil)
+		if err := <-passed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A lane that fails in the middle of a pull pulls again, for whoever waits.
+func TestWhoWaitsOutlivesALane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPulls(Settings{Triggers: Triggers{Delay: time.Second}}, time.Now, func() float64 { return 0.5 })
+		p.Enter(0)
+		ticket, _ := p.Ask(Reason{Name: ReasonAfterCreate})
+		if err := p.Wait(t.Context(), sleepOf, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		p.Begin()
+		p.Enter(0)
+		if err := p.Wait(t.Context(), sleepOf, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if why := NamesOf(p.Begin()); why != "schedule,after-create" {
+			t.Errorf("pulled again because of %s", why)
+		}
+		p.Reached()
+		if _, err := ticket.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
