@@ -26,9 +26,18 @@ type Plane interface {
 	// Sweep makes a sweep due now, or a dump of a handler; with approve its guards let it
 	// pass.
 	Sweep(ctx context.Context, n Name, approve bool) error
-	// Reset sets a collection back to its beginning, for which it must be held; with
-	// republish its ledger is forgotten too, and everything is published again.
+	// Restart opens a collection again that an error has stopped, and has one that waits,
+	// for its next run or because of an error, try now. It does not wait for what comes of
+	// it. A collection that is held stays so.
+	Restart(context.Context, Name) error
+	// Reset sets a collection back to its beginning, for which it must be stopped by an
+	// operator; with republish its ledger is forgotten too, and everything is published
+	// again.
 	Reset(ctx context.Context, n Name, republish bool) error
+	// SetCursor moves the cursor, for which the same must be so: back, what lies between is
+	// read again, and published where it was not; forwards, it is passed over. The instant
+	// is RFC 3339 and not in the future, or "beginning".
+	SetCursor(ctx context.Context, n Name, instant string) error
 
 	// Changes looks for the latest changes of one record in its topic, the newest first.
 	Changes(ctx context.Context, n Name, key string, limit int) (Changes, error)
