@@ -84,7 +84,7 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	if f.untilCaughtUp {
 		e.giveUp = 3
 	}
-	stopServer, err := serveHTTP(cfg.Listen, newServer(reg, e.health), f.untilCaughtUp || f.dev)
+	stopServer, err := serveHTTP(cfg.Listen, newServer(reg, e.health, nil), f.untilCaughtUp || f.dev)
 	if err != nil {
 		return err
 	}

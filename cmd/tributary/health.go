@@ -48,9 +48,10 @@ func (h *health) waiting() []int32 {
 	return waiting
 }
 
-// newServer answers /metrics, /livez and /readyz. Liveness is the process's own and
-// asks neither Kafka nor an API: to restart would mend neither.
-func newServer(reg *prometheus.Registry, h *health) *http.Server {
+// newServer answers /metrics, /livez and /readyz, and leaves the rest to the control API
+// and its page; nil: there is none. Liveness is the process's own and asks neither Kafka
+// nor an API: to restart would mend neither.
+func newServer(reg *prometheus.Registry, h *health, control http.Handler) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: reg}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -63,7 +64,13 @@ func newServer(reg *prometheus.Registry, h *health) *http.Server {
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ready", "lanes": h.lanes()})
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	if control != nil {
+		mux.Handle("/", control) // it sets deadlines of its own for what waits
+	}
+	return &http.Server{
+		Handler: mux, MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {

@@ -1,0 +1,113 @@
+package control
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// A guard decides who is answered.
+type guard struct {
+	closed   bool // nobody
+	hasToken bool
+	token    [sha256.Size]byte
+	// hosts are the names by which one may come; nil: any.
+	hosts  map[string]bool
+	origin *http.CrossOriginProtection
+}
+
+func newGuard(cfg Config) guard {
+	g := guard{
+		hasToken: cfg.Token != "", token: sha256.Sum256([]byte(cfg.Token)),
+		closed: cfg.Token == "" && !cfg.Loopback,
+		origin: http.NewCrossOriginProtection(),
+	}
+	if !g.hasToken || len(cfg.Hosts) > 0 {
+		g.hosts = map[string]bool{"127.0.0.1": true, "localhost": true, "::1": true}
+		for _, host := range cfg.Hosts {
+			g.hosts[plainHost(host)] = true
+		}
+	}
+	return g
+}
+
+// refuse returns why a request is not answered, nil if it is. What it looks at first is
+// what costs least to send by mistake.
+func (g *guard) refuse(r *http.Request) *Problem {
+	switch {
+	case g.closed:
+		return newProblem(http.StatusForbidden, "no-token", "the connector listens beyond this host and has no token, so that anybody could operate it",
+			`set one in its config (control: {token: "${env:TRIBUTARY_CONTROL_TOKEN}"}, at least 16 bytes), or let it listen on 127.0.0.1`)
+	case !g.knownHost(r.Host):
+		// A page of another site whose name was made to point to this address is the
+		// same origin to a browser: only the name gives it away.
+		return newProblem(http.StatusForbidden, "host", "the connector is not asked by this name",
+			"use 127.0.0.1 or localhost, or add the name to the config (control: {hosts: [NAME]})")
+	case g.hasToken && !g.knows(r):
+		return newProblem(http.StatusUnauthorized, "unauthorized", "the request has no token, or another one",
+			"send the token of the config (control.token): Authorization: Bearer TOKEN; a browser sends it as the password, with any name")
+	case g.origin.Check(r) != nil:
+		return newProblem(http.StatusForbidden, "cross-origin", "a page of another origin may not operate the connector",
+			"ask from the connector's own page, or not from a browser")
+	}
+	return nil
+}
+
+// knownHost looks at the name alone, and at the port where an entry has one.
+func (g *guard) knownHost(host string) bool {
+	return g.hosts == nil || g.hosts[plainHost(host)] || g.hosts[plainName(host)]
+}
+
+// plainHost is a host, with its port if it has one, as it is compared.
+func plainHost(host string) string {
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		return net.JoinHostPort(plainName(name), port)
+	}
+	return plainName(host)
+}
+
+// plainName is a host without its port.
+func plainName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// knows compares digests, so that the time it takes says nothing of the token, not even
+// how long it is.
+func (g *guard) knows(r *http.Request) bool {
+	sent, ok := sentToken(r)
+	digest := sha256.Sum256([]byte(sent))
+	return subtle.ConstantTimeCompare(digest[:], g.token[:]) == 1 && ok
+}
+
+func sentToken(r *http.Request) (string, bool) {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password, true
+	}
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
+}
+
+// challenge says how to send a token (RFC 9110, section 11.6.1).
+func challenge(h http.Header) {
+	h.Add("WWW-Authenticate", `Bearer realm="tributary"`)
+	h.Add("WWW-Authenticate", `Basic realm="tributary", charset="UTF-8"`)
+}
+
+// setHeaders tells browsers what not to do with an answer. A page may say otherwise of its
+// Content-Security-Policy.
+func setHeaders(h http.Header, isAPI bool) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	if isAPI {
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	}
+}
