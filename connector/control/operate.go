@@ -30,6 +30,14 @@ func (h *Handler) after(r *http.Request, status int, err error) (int, any, error
 	return status, c, err
 }
 
+// restart answers before it is known what comes of it.
+func (h *Handler) restart(r *http.Request) (int, any, error) {
+	if err := decode(r, &nothing{}); err != nil {
+		return 0, nil, err
+	}
+	return h.after(r, http.StatusAccepted, h.plane.Restart(r.Context(), nameOf(r)))
+}
+
 // sweep answers when the sweep is due, and not when it is over.
 func (h *Handler) sweep(r *http.Request) (int, any, error) {
 	var body struct {
@@ -41,23 +49,42 @@ func (h *Handler) sweep(r *http.Request) (int, any, error) {
 	return h.after(r, http.StatusAccepted, h.plane.Sweep(r.Context(), nameOf(r), body.Approve))
 }
 
-// reset wants the name in the body too: it is the one request that cannot be taken back.
 func (h *Handler) reset(r *http.Request) (int, any, error) {
 	var body struct {
 		Confirm   string `json:"confirm"`
 		Republish bool   `json:"republish"`
 	}
-	if err := decode(r, &body); err != nil {
+	if err := h.confirmed(r, &body, &body.Confirm); err != nil {
 		return 0, nil, err
+	}
+	return h.after(r, http.StatusOK, h.plane.Reset(r.Context(), nameOf(r), body.Republish))
+}
+
+func (h *Handler) cursor(r *http.Request) (int, any, error) {
+	var body struct {
+		Confirm string `json:"confirm"`
+		Instant string `json:"instant"`
+	}
+	if err := h.confirmed(r, &body, &body.Confirm); err != nil {
+		return 0, nil, err
+	}
+	return h.after(r, http.StatusOK, h.plane.SetCursor(r.Context(), nameOf(r), body.Instant))
+}
+
+// confirmed decodes the body of what cannot be taken back, which has the collection's name
+// in it once more.
+func (h *Handler) confirmed(r *http.Request, body any, confirm *string) error {
+	if err := decode(r, body); err != nil {
+		return err
 	}
 	n := nameOf(r)
 	if _, err := h.plane.Collection(n); err != nil {
-		return 0, nil, err
+		return err
 	}
-	if body.Confirm != n.String() {
-		return 0, nil, invalid("send "+quote(n.String())+" as `confirm`", "the reset of %s is not confirmed", n)
+	if *confirm != n.String() {
+		return invalid("send "+quote(n.String())+" as `confirm`: it cannot be taken back", "what is to be done to %s is not confirmed", n)
 	}
-	return h.after(r, http.StatusOK, h.plane.Reset(r.Context(), n, body.Republish))
+	return nil
 }
 
 func (h *Handler) changes(r *http.Request) (int, any, error) {

@@ -25,6 +25,8 @@ func TestEveryRouteAnswersAsTheDocumentHasIt(t *testing.T) {
 		{"POST", people + "/resume", "{}", 200},
 		{"POST", people + "/stop", "", 200},
 		{"POST", people + "/reset", `{"confirm":"eu.people","republish":true}`, 200},
+		{"PUT", people + "/cursor", `{"confirm":"eu.people","instant":"2026-01-02T03:04:05Z"}`, 200},
+		{"POST", people + "/restart", "", 202},
 		{"POST", people + "/sweep", `{"approve":true}`, 202},
 		{"GET", people + "/changes?key=7", "", 200},
 		{"POST", people + "/list", `{"filter":null}`, 200},

@@ -23,7 +23,7 @@ type Plane struct {
 	OnList      func(context.Context, control.Name, json.RawMessage) (json.RawMessage, error)
 	OnAggregate func(context.Context, control.Name, json.RawMessage) (json.RawMessage, error)
 	OnPush      func(context.Context, string, json.RawMessage) (json.RawMessage, error)
-	// OnOperate stands before Hold, Sweep and Reset; its error is theirs.
+	// OnOperate stands before Hold, Sweep, Restart, Reset and SetCursor; its error is theirs.
 	OnOperate func(operation string, n control.Name) error
 
 	mu          sync.Mutex
@@ -204,7 +204,20 @@ func (p *Plane) Sweep(_ context.Context, n control.Name, approve bool) error {
 	return nil
 }
 
-// Reset refuses what is not held, and forgets the cursor.
+// Restart lets what an error stopped run again.
+func (p *Plane) Restart(_ context.Context, n control.Name) error {
+	if err := p.operate("restart", n); err != nil {
+		return err
+	}
+	p.Set(n, func(c *control.Collection) {
+		if c.Hold == control.HoldNone {
+			c.State, c.Why, c.Remedy = connector.StateRunning, "", ""
+		}
+	})
+	return nil
+}
+
+// Reset refuses what no operator has stopped, and forgets the cursor.
 func (p *Plane) Reset(ctx context.Context, n control.Name, republish bool) error {
 	if err := p.operate(fmt.Sprintf("reset republish=%t", republish), n); err != nil {
 		return err
@@ -212,11 +225,29 @@ func (p *Plane) Reset(ctx context.Context, n control.Name, republish bool) error
 	if p.OnReset != nil {
 		return p.OnReset(ctx, n, republish)
 	}
-	c, _ := p.Collection(n)
-	if c.Hold == control.HoldNone {
-		return &control.Error{Kind: control.Conflict, Detail: n.String() + " is not held", Remedy: "stop it first"}
+	return p.move(n, nil)
+}
+
+// SetCursor refuses what no operator has stopped, and moves the cursor.
+func (p *Plane) SetCursor(_ context.Context, n control.Name, instant string) error {
+	if err := p.operate("cursor "+instant, n); err != nil {
+		return err
 	}
-	p.Set(n, func(c *control.Collection) { c.Cursor = nil })
+	if instant == "beginning" {
+		return p.move(n, nil)
+	}
+	at, err := time.Parse(time.RFC3339Nano, instant)
+	if err != nil {
+		return &control.Error{Kind: control.Invalid, Detail: "the instant is not RFC 3339"}
+	}
+	return p.move(n, &at)
+}
+
+func (p *Plane) move(n control.Name, to *time.Time) error {
+	if c, _ := p.Collection(n); c.Hold != control.HoldStopped {
+		return &control.Error{Kind: control.Conflict, Detail: n.String() + " is not stopped by an operator", Remedy: "stop it first"}
+	}
+	p.Set(n, func(c *control.Collection) { c.Cursor = to })
 	return nil
 }
 
