@@ -116,7 +116,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		budgetWait: histogram("source_budget_wait_seconds", "Time that a request waited for the budget.",
 			[]float64{.001, .01, .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600}, "source", "priority"),
 
-		pollInterval: gauge("poll_interval_seconds", "Configured time between two pulls.", sc...),
+		pollInterval: gauge("poll_interval_seconds", "Longest time that the schedule leaves between two pulls; +Inf where none is set.", sc...),
 		caughtUp:     gauge("caught_up_timestamp_seconds", "When the last head reading that came to its end had everything of it committed; 0 before the first.", sc...),
 		cursor:       gauge("cursor_timestamp_seconds", "Instant of the committed cursor.", sc...),
 		lastAttempt:  gauge("last_attempt_timestamp_seconds", "When the last pull began.", sc...),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -124,6 +125,27 @@ func (p *Pulls) Next() time.Time {
 	defer p.mu.Unlock()
 	at, _ := p.due()
 	return at
+}
+
+// Gap returns the longest time between two pulls that the schedule leaves within the next
+// days, math.MaxInt64 where it leaves them to who asks.
+func (p *Pulls) Gap() time.Duration {
+	if p.interval > 0 {
+		return p.interval
+	}
+	gap := time.Duration(math.MaxInt64)
+	now := p.now()
+	for at, n := now, 0; n < 1000 && at.Before(now.AddDate(0, 0, 8)); n++ {
+		next := p.scheduled(at, at, 0)
+		if next.IsZero() {
+			break
+		}
+		if n == 1 || n > 1 && next.Sub(at) > gap {
+			gap = next.Sub(at)
+		}
+		at = next
+	}
+	return gap
 }
 
 // due is when the next pull is due, if one is. The mutex is held.

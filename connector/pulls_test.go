@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -10,16 +11,16 @@ import (
 	"time"
 )
 
-// A pollerOf pulls by p, each pull takes so long, and notes when it began and why.
+// A pollerOf notes when its pulls began and why. Each takes so long, does something if
+// there is anything to do, and reaches its end.
 type pollerOf struct {
 	*Pulls
-	took  time.Duration
+	mu    sync.Mutex
 	began []time.Duration
 	why   []string
-	do    func(n int) error // of the n-th pull, from 1; nil: it reaches its end
 }
 
-func pollBy(t *testing.T, set Settings, ran Instant) (*pollerOf, func()) {
+func pollBy(t *testing.T, set Settings, ran Instant, took time.Duration, do func(*Pulls) error) (*pollerOf, func()) {
 	zero := time.Now()
 	p := &pollerOf{Pulls: NewPulls(set, time.Now, func() float64 { return 0.5 })}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -27,11 +28,13 @@ func pollBy(t *testing.T, set Settings, ran Instant) (*pollerOf, func()) {
 	wg.Go(func() {
 		p.Enter(ran)
 		for p.Wait(ctx, sleepOf, time.Time{}) == nil {
-			p.why = append(p.why, NamesOf(p.Begin()))
-			p.began = append(p.began, time.Since(zero))
-			time.Sleep(p.took)
-			if p.do != nil {
-				if err := p.do(len(p.began)); err != nil {
+			why := NamesOf(p.Begin())
+			p.mu.Lock()
+			p.why, p.began = append(p.why, why), append(p.began, time.Since(zero))
+			p.mu.Unlock()
+			time.Sleep(took)
+			if do != nil {
+				if err := do(p.Pulls); err != nil {
 					p.Refuse(err)
 					return
 				}
@@ -41,6 +44,12 @@ func pollBy(t *testing.T, set Settings, ran Instant) (*pollerOf, func()) {
 		}
 	})
 	return p, func() { cancel(); wg.Wait() }
+}
+
+func (p *pollerOf) pulls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.began)
 }
 
 func sleepOf(ctx context.Context, d time.Duration) error {
@@ -89,12 +98,10 @@ func TestPullsRunWhenTheTriggersSay(t *testing.T) {
 				if c.ran > 0 {
 					ran = InstantOf(time.Now().Add(-c.ran))
 				}
-				p, stop := pollBy(t, c.set, ran)
-				p.took = c.took
+				p, stop := pollBy(t, c.set, ran, c.took, nil)
 				n := len(strings.Fields(c.want))
 				for range 10_000 {
-					time.Sleep(time.Minute)
-					if synctest.Wait(); len(p.began) >= n {
+					if time.Sleep(time.Minute); p.pulls() >= n {
 						break
 					}
 				}
@@ -116,9 +123,8 @@ func TestPullsRunWhenTheTriggersSay(t *testing.T) {
 
 func TestThoseWhoAskWithinTheDelayShareAPull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, stop := pollBy(t, Settings{Triggers: Triggers{Delay: 50 * time.Millisecond}}, 0)
+		p, stop := pollBy(t, Settings{Triggers: Triggers{Delay: 50 * time.Millisecond}}, 0, time.Second, nil)
 		defer stop()
-		p.took = time.Second
 		var wg sync.WaitGroup
 		for i := range 200 {
 			wg.Go(func() {
@@ -135,7 +141,7 @@ func TestThoseWhoAskWithinTheDelayShareAPull(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(p.began) != 1 || p.began[0] != 50*time.Millisecond {
+		if p.pulls() != 1 || p.began[0] != 50*time.Millisecond {
 			t.Errorf("pulls began after %v", p.began)
 		}
 	})
@@ -143,9 +149,8 @@ func TestThoseWhoAskWithinTheDelayShareAPull(t *testing.T) {
 
 func TestWhoAsksDuringAPullGetsTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, stop := pollBy(t, Settings{}, 0)
+		p, stop := pollBy(t, Settings{}, 0, time.Second, nil)
 		defer stop()
-		p.took = time.Second
 		first, _ := p.Ask(Reason{Name: ReasonManual})
 		time.Sleep(500 * time.Millisecond)
 		second, _ := p.Ask(Reason{Name: ReasonAfterUpdate})
@@ -170,9 +175,8 @@ func TestWhoWaitsIsToldOfAFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p, stop := pollBy(t, Settings{}, 0)
+				p, stop := pollBy(t, Settings{}, 0, 0, c.do)
 				defer stop()
-				p.do = func(int) error { return c.do(p.Pulls) }
 				ticket, err := p.Ask(Reason{Name: ReasonManual})
 				if err != nil {
 					t.Fatal(err)
@@ -187,13 +191,12 @@ func TestWhoWaitsIsToldOfAFailure(t *testing.T) {
 
 func TestNothingIsPulledWhileItIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, stop := pollBy(t, Settings{Interval: time.Minute}, 0)
+		p, stop := pollBy(t, Settings{Interval: time.Minute}, 0, 0, nil)
 		defer stop()
 		p.Hold(ErrHeld)
 		time.Sleep(time.Hour)
-		synctest.Wait()
-		if len(p.began) > 0 || !p.Next().IsZero() {
-			t.Errorf("pulls began after %v, the next is at %v", p.began, p.Next())
+		if p.pulls() > 0 || !p.Next().IsZero() {
+			t.Errorf("%d pulls began, the next is at %v", p.pulls(), p.Next())
 		}
 		if _, err := p.Ask(Reason{Name: ReasonManual}); !errors.Is(err, ErrHeld) {
 			t.Errorf("whoever asks is told %v", err)
@@ -236,4 +239,28 @@ func TestWhoWaitsOutlivesALane(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestTheLongestGapOfASchedule(t *testing.T) {
+	weekdays := func(t time.Time) time.Time { // at six
+		for t = hourly(t); t.Hour() != 6 || t.Weekday() == time.Saturday || t.Weekday() == time.Sunday; {
+			t = hourly(t)
+		}
+		return t
+	}
+	for name, c := range map[string]struct {
+		set  Settings
+		want time.Duration
+	}{
+		"an interval":        {Settings{Interval: time.Minute}, time.Minute},
+		"every hour":         {Settings{Triggers: Triggers{Cron: []Cron{{Next: hourly}}}}, time.Hour},
+		"on weekdays at six": {Settings{Triggers: Triggers{Cron: []Cron{{Next: weekdays}}}}, 72 * time.Hour},
+		"whoever asks":       {Settings{}, math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := NewPulls(c.set, func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }, nil).Gap(); got != c.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
 }

@@ -123,7 +123,7 @@ func NewReader(set Settings, src Source, out Committer, mem *Memory, env Env, m 
 	s.Lookback = set.Lookback
 	r.resumeSweep()
 	r.feed = newFeed(r)
-	m.PollInterval.Set(set.Interval.Seconds())
+	m.Every(r.env.Pulls.Gap())
 	r.gauges()
 	return r, nil
 }

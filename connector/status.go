@@ -79,6 +79,16 @@ func (c *CollectionMetrics) show() {
 	c.shown = now
 }
 
+// Every says how long the schedule leaves between two pulls at the most, math.MaxInt64 for
+// as long as nobody asks.
+func (c *CollectionMetrics) Every(gap time.Duration) {
+	if gap == math.MaxInt64 {
+		c.PollInterval.Set(math.Inf(1))
+		return
+	}
+	c.PollInterval.Set(gap.Seconds())
+}
+
 // Began counts a pull that begins.
 func (c *CollectionMetrics) Began(at time.Time, reasons []Reason) {
 	c.LastAttempt.Set(seconds(at))

@@ -32,6 +32,7 @@ type collectionDecoder struct {
 	exclusive bool          // the API's lower bound is exclusive
 	precision time.Duration // of stamps, where it was said
 	feedRest  *rest.Config  // of the list of deletions, nil without one
+	scheduled bool          // an interval was said
 }
 
 // newCollectionDecoder begins with the defaults. Without an account it decodes what a
@@ -40,7 +41,8 @@ func newCollectionDecoder(d *decoder, a *account) *collectionDecoder {
 	c := &collectionDecoder{decoder: d}
 	c.settings = connector.Settings{
 		Interval: connector.DefaultInterval, Jitter: connector.DefaultJitter,
-		Overlap: connector.DefaultOverlap, Lookback: connector.DefaultLookback,
+		Triggers: connector.Triggers{OnRestart: true, AfterWrite: true},
+		Overlap:  connector.DefaultOverlap, Lookback: connector.DefaultLookback,
 		Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.StopOnBadRecord,
 	}
 	c.rest = rest.Config{
@@ -71,6 +73,9 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 		c.fail(n, `needs "cursor": by which field records are ordered, and how to ask for them from there on`)
 	} else {
 		c.require(n.get("cursor"), "field")
+	}
+	if len(c.settings.Triggers.Cron) > 0 && !c.scheduled {
+		c.settings.Interval = 0
 	}
 	c.tick(n)
 	if c.settings.Lookback < c.settings.Overlap {
@@ -122,7 +127,8 @@ func (c *collectionDecoder) validate(n *node) {
 func (c *collectionDecoder) keys() keys {
 	s, r := &c.settings, &c.rest
 	return keys{
-		"interval":      func(n *node) { s.Interval = c.duration(n, time.Millisecond) },
+		"interval":      c.interval,
+		"triggers":      func(n *node) { c.decoder.triggers(n, &s.Triggers) },
 		"jitter":        func(n *node) { s.Jitter = c.ratio(n) },
 		"overlap":       func(n *node) { s.Overlap = c.duration(n, 0) },
 		"lookback":      func(n *node) { s.Lookback = c.duration(n, 0) },

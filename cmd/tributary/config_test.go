@@ -56,7 +56,7 @@ func TestASmallConfigIsFilledWithDefaults(t *testing.T) {
 		Sources: []SourceConfig{{Name: "api", URL: "https://api.test/v2", Collections: []CollectionConfig{{
 			Topic: "api.people",
 			Settings: connector.Settings{
-				Source: "api", Collection: "people", Interval: 30 * time.Second, Jitter: 0.1,
+				Source: "api", Collection: "people", Interval: 30 * time.Second, Jitter: 0.1, Triggers: connector.Triggers{OnRestart: true, AfterWrite: true},
 				Tick: time.Microsecond, Overlap: 5 * time.Second, Lookback: 5 * time.Minute,
 				Start: connector.Start{At: connector.Beginning}, OnBadRecord: connector.StopOnBadRecord,
 				Fingerprint: connector.Fingerprint{HashVersion: rest.HashVersion, ID: "id", Instant: "updated_at"},
@@ -127,7 +127,7 @@ sources:
 	}
 	at, _ := time.Parse(time.RFC3339, "2026-01-30T23:00:00Z")
 	wantSettings := connector.Settings{
-		Source: "api", Collection: "people", Interval: 90 * time.Second, Jitter: 0.5, Tick: time.Minute, Paged: true, Probe: 20,
+		Source: "api", Collection: "people", Interval: 90 * time.Second, Jitter: 0.5, Triggers: connector.Triggers{OnRestart: true, AfterWrite: true}, Tick: time.Minute, Paged: true, Probe: 20,
 		Overlap: time.Second, Lookback: time.Hour, Settle: 2 * time.Second, Start: connector.Start{At: connector.InstantOf(at)},
 		OnBadRecord: connector.SkipBadRecord, Fingerprint: wantRest.Fingerprint(),
 	}
