@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A guard decides who is answered.
-type guard struct {
+// Guard decides who is answered.
+type Guard struct {
 	closed   bool // nobody
 	hasToken bool
 	token    [sha256.Size]byte
@@ -18,8 +18,10 @@ type guard struct {
 	origin *http.CrossOriginProtection
 }
 
-func newGuard(cfg Config) guard {
-	g := guard{
+// NewGuard returns the guard of a config, of which it takes who may ask: Token, Hosts and
+// Loopback.
+func NewGuard(cfg Config) *Guard {
+	g := &Guard{
 		hasToken: cfg.Token != "", token: sha256.Sum256([]byte(cfg.Token)),
 		closed: cfg.Token == "" && !cfg.Loopback,
 		origin: http.NewCrossOriginProtection(),
@@ -33,9 +35,9 @@ func newGuard(cfg Config) guard {
 	return g
 }
 
-// refuse returns why a request is not answered, nil if it is. What it looks at first is
+// Refuse returns why a request is not answered, nil if it is. What it looks at first is
 // what costs least to send by mistake.
-func (g *guard) refuse(r *http.Request) *Problem {
+func (g *Guard) Refuse(r *http.Request) *Problem {
 	switch {
 	case g.closed:
 		return newProblem(http.StatusForbidden, "no-token", "the connector listens beyond this host and has no token, so that anybody could operate it",
@@ -56,7 +58,7 @@ func (g *guard) refuse(r *http.Request) *Problem {
 }
 
 // knownHost looks at the name alone, and at the port where an entry has one.
-func (g *guard) knownHost(host string) bool {
+func (g *Guard) knownHost(host string) bool {
 	return g.hosts == nil || g.hosts[plainHost(host)] || g.hosts[plainName(host)]
 }
 
@@ -79,7 +81,7 @@ func plainName(host string) string {
 
 // knows compares digests, so that the time it takes says nothing of the token, not even
 // how long it is.
-func (g *guard) knows(r *http.Request) bool {
+func (g *Guard) knows(r *http.Request) bool {
 	sent, ok := sentToken(r)
 	digest := sha256.Sum256([]byte(sent))
 	return subtle.ConstantTimeCompare(digest[:], g.token[:]) == 1 && ok

@@ -36,7 +36,7 @@ type Handler struct {
 	cfg   Config
 	plane Plane
 	api   *http.ServeMux
-	guard guard
+	guard *Guard
 	seen  replays
 
 	ctx     context.Context // until Close
@@ -63,7 +63,7 @@ func NewHandler(p Plane, cfg Config) *Handler {
 		cfg.Heartbeat = 15 * time.Second
 	}
 	h := &Handler{
-		cfg: cfg, plane: p, api: http.NewServeMux(), guard: newGuard(cfg),
+		cfg: cfg, plane: p, api: http.NewServeMux(), guard: NewGuard(cfg),
 		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -90,7 +90,7 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer h.recover(w, r)
 	isAPI := r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/")
 	setHeaders(w.Header(), isAPI)
-	if p := h.guard.refuse(r); p != nil {
+	if p := h.guard.Refuse(r); p != nil {
 		p.write(w)
 		return
 	}
