@@ -210,7 +210,7 @@ func (p simParams) run() []string {
 		}
 		return err
 	}
-	for i := 0; s.left > 0 && i < 2000; i++ {
+	for i := 0; (s.left > 0 || s.failing()) && i < 2000; i++ {
 		if err := pull(); err != nil {
 			return append(topics.faults, err.Error())
 		}

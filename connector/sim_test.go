@@ -117,6 +117,10 @@ func (s *sim) dark() outage {
 	return s.p.outage
 }
 
+// failing says that an outage is to come, or lasts. A schedule goes on until it is over:
+// what it leads to is believed a lookback later.
+func (s *sim) failing() bool { return s.p.outage != noOutage && s.now < s.to }
+
 // remove makes a record vanish without a word.
 func (s *sim) remove(id string) {
 	vs := s.versions[id]
