@@ -26,7 +26,7 @@ race: ## the packages with concurrency, under the race detector
 
 .PHONY: controls
 controls: ## every mistake on purpose, each of which a test must catch: a quarter of an hour or more
-	$(GO) test -timeout 60m ./test/controls -all
+	$(GO) test -timeout 90m ./test/controls -all
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
