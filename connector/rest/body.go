@@ -23,6 +23,7 @@ func (r *refusal) Error() string { return r.text }
 // wire and what that unpacks to, for a kilobyte can unpack to a megabyte.
 type bodyReader struct {
 	maxBody, maxReceived int64
+	words                wording
 
 	last int // size of the last body: the next is often like it
 }
@@ -48,7 +49,7 @@ func (b *bodyReader) read(resp *http.Response) ([]byte, error) {
 }
 
 func (b *bodyReader) tooLarge(what string, limit int64) error {
-	return &refusal{"too_large", fmt.Sprintf("it has more than %d bytes as %s: ask for smaller pages, or raise request.max_body and request.max_compressed", limit, what)}
+	return &refusal{"too_large", fmt.Sprintf("it has more than %d bytes as %s: %s", limit, what, b.words.tooLarge)}
 }
 
 func (b *bodyReader) receive(resp *http.Response) ([]byte, error) {

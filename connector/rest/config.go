@@ -92,7 +92,9 @@ type Config struct {
 	Unordered bool
 	// Parent says below which records the collection lies; nil: below none.
 	Parent *Parent
-	list   bool // it is a list of parents, which has no cursor
+	// Undated says that records need no instant: those of a list of parents, and those that
+	// a handler tells of.
+	Undated bool
 	// Errors say what is an error although its status does not say so.
 	Errors []ErrorRule
 

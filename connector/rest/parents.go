@@ -40,7 +40,7 @@ func (c *Config) Beside(list Config) Config {
 // config returns the whole config of the list of parents.
 func (p *Parent) config(c *Config) Config {
 	l := c.Beside(p.List)
-	l.Unordered, l.list = true, true
+	l.Unordered, l.Undated = true, true
 	return l
 }
 

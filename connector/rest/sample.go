@@ -23,7 +23,7 @@ func (c *Client) Sample(ctx context.Context, at *url.URL, auth *Auth, m *connect
 	scrub := newScrubber(&cfg)
 	s := &Source{
 		cfg: cfg, m: m, name: scrub.text(at.Host + " " + at.Path), scrub: scrub, http: c.of(cfg.Base, auth, scrub),
-		body: bodyReader{maxBody: 16 << 20, maxReceived: 8 << 20},
+		body: bodyReader{maxBody: 16 << 20, maxReceived: 8 << 20, words: ofAnAPI}, words: ofAnAPI,
 	}
 	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()

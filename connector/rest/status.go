@@ -52,7 +52,7 @@ func (s *Source) unanswered(caller, limited context.Context, err error) error {
 	case errors.Is(cause, errOrigin):
 		return retry(connector.RetryRefused, "%s", s.scrub.text(cause.Error()))
 	case limited.Err() != nil:
-		return retry(connector.RetryTimeout, "no whole page within %v: ask for smaller pages, or raise request.timeout", s.cfg.Timeout)
+		return retry(connector.RetryTimeout, "no whole answer within %v: %s", s.cfg.Timeout, s.words.tooSlow)
 	case errors.As(cause, &timeout) && timeout.Timeout() && !errors.As(cause, &dns):
 		return retry(connector.RetryTimeout, "%s", text)
 	}
@@ -82,7 +82,7 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 		// GitHub's primary limit: forbidden, with nothing left and when there is more.
 		after, asked = s.client.budget.spent(resp.Header, date)
 	}
-	reason, advice := classify(resp.StatusCode, asked)
+	reason, advice := s.words.classify(resp.StatusCode, asked)
 	atMost := time.Duration(0)
 	if resp.StatusCode == http.StatusTooManyRequests && !asked {
 		atMost = restOfMinute(date)
@@ -90,11 +90,24 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 	if 300 <= resp.StatusCode && resp.StatusCode < 400 {
 		advice = s.redirected(resp)
 	}
-	text := fmt.Sprintf("%s: the API answered %d %s", s.name, resp.StatusCode, http.StatusText(resp.StatusCode))
+	text := fmt.Sprintf("%s: the %s answered %d %s", s.name, s.words.who, resp.StatusCode, http.StatusText(resp.StatusCode))
 	if said != "" {
 		text += " (" + said + ")"
 	}
 	return &connector.RetryError{Reason: reason, After: after, AtMost: atMost, Err: errors.New(text + ": " + advice)}
+}
+
+// wording is what errors call the other side, and what they advise.
+type wording struct {
+	who               string
+	tooLarge, tooSlow string
+	classify          func(status int, asked bool) (connector.RetryReason, string)
+}
+
+var ofAnAPI = wording{
+	who: "API", classify: classify,
+	tooLarge: "ask for smaller pages, or raise request.max_body and request.max_compressed",
+	tooSlow:  "ask for smaller pages, or raise request.timeout",
 }
 
 // classify says for a status other than 200 how it is tried again, and what a person

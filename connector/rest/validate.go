@@ -97,7 +97,7 @@ func (r *Request) validate(c *Config, bad func(bool, string, ...any), where stri
 
 func (c *Config) validatePaths(bad func(bool, string, ...any), path func(what, p string)) {
 	bad(c.ID == "", "id is empty: a record needs a key")
-	bad(c.Instant == "" && !c.list, "cursor.field is empty: a record needs the instant of its last change")
+	bad(c.Instant == "" && !c.Undated, "cursor.field is empty: a record needs the instant of its last change")
 	path("records", c.Records)
 	if c.ID != ParentPart {
 		path("id", c.ID)
