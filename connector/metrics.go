@@ -22,7 +22,7 @@ const (
 var States = []string{StateRestoring, StateRunning, StateBackoff, StateQuarantined, StateStopped, StatePaused, StateReauthRequired}
 
 // RefusedReasons say why a body was refused whole.
-var RefusedReasons = []string{"truncated", "not_json", "html", "trailing_data", "too_large", "too_deep", "duplicate_name", "no_records", "no_date", "encoding"}
+var RefusedReasons = []string{"truncated", "not_json", "html", "trailing_data", "too_large", "too_deep", "duplicate_name", "no_records", "no_date", "encoding", "contract"}
 
 // PollOutcomes say how a pull ended: ok published something, empty found nothing
 // new, error failed.

@@ -63,23 +63,19 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
 			return Page{}, again
 		}
-		if r.givesUp(again.Reason, attempt) {
+		next := r.env.Again(again, attempt)
+		if next.GivesUp {
 			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
 		}
-		if again.Reason == RetryUnauthorized {
-			r.m.SetState(StateReauthRequired)
-		} else {
-			r.m.SetState(StateBackoff)
-		}
-		wait := backoff(again, attempt, r.env.Random(), r.env.GiveUp == 0)
+		r.m.SetState(next.State)
 		level := slog.LevelInfo
-		if attempt >= loud || refused(again.Reason) {
+		if next.Loud {
 			level = slog.LevelWarn
 			r.env.Pulls.Failing(err)
 		}
-		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", wait.Round(time.Millisecond))
+		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", next.Wait.Round(time.Millisecond))
 		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
-		if err := r.env.Sleep(ctx, wait); err != nil {
+		if err := r.env.Sleep(ctx, next.Wait); err != nil {
 			return Page{}, err
 		}
 	}
@@ -95,18 +91,34 @@ func (r *Reader) yields(why RetryReason, attempt int, q Query) bool {
 // yieldAfter is how often a request is sent that can be put off.
 const yieldAfter = 4
 
-// givesUp says whether a reader that is to give up does so now: soon at what a person
-// must mend, and later at bodies that are refused again and again, since a proxy may
-// spoil one.
-func (r *Reader) givesUp(why RetryReason, attempt int) bool {
-	switch {
-	case r.env.GiveUp == 0:
-		return false
-	case refused(why):
-		return attempt >= r.env.GiveUp
-	default:
-		return why == RetryBody && attempt >= 4*r.env.GiveUp
+// Again is what becomes of a request that failed.
+type Again struct {
+	// Wait is how long to wait before it is sent again, State that of the collection
+	// meanwhile.
+	Wait  time.Duration
+	State string
+	// Loud says that it is more than what networks do, GivesUp that it is not to be sent
+	// again.
+	Loud, GivesUp bool
+}
+
+// Again decides about a request that failed so many times in a row. Who is to give up does
+// so soon at what a person must mend, and later at bodies that are refused again and again,
+// since a proxy may spoil one.
+func (e *Env) Again(err *RetryError, attempt int) Again {
+	a := Again{State: StateBackoff, Loud: attempt >= loud || refused(err.Reason)}
+	if err.Reason == RetryUnauthorized {
+		a.State = StateReauthRequired
 	}
+	switch {
+	case e.GiveUp == 0:
+	case refused(err.Reason):
+		a.GivesUp = attempt >= e.GiveUp
+	default:
+		a.GivesUp = err.Reason == RetryBody && attempt >= 4*e.GiveUp
+	}
+	a.Wait = backoff(err, attempt, e.Random(), e.GiveUp == 0)
+	return a
 }
 
 func refused(why RetryReason) bool { return why == RetryUnauthorized || why == RetryRefused }
