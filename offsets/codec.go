@@ -22,6 +22,8 @@ const (
 	kindDoubt   = "doubt"
 	kindReceipt = "receipt"
 	kindAuth    = "auth"
+	kindHandler = "handler"
+	kindHold    = "hold"
 )
 
 // Name is a collection of a source.
@@ -111,7 +113,7 @@ func parseKey(k []byte) (kind string, rest []string, err error) {
 	if parts[0] != version {
 		return "", nil, fmt.Errorf("key %.80q has version %q, this program knows %q: use the program that wrote it, or a newer one", k, parts[0], version)
 	}
-	want := map[string]int{kindLayout: 2, kindClaim: 2, kindAuth: 3, kindState: 4, kindEntry: 5, kindDoubt: 5, kindReceipt: 5}[parts[1]]
+	want := map[string]int{kindLayout: 2, kindClaim: 2, kindAuth: 3, kindHandler: 3, kindHold: 4, kindState: 4, kindEntry: 5, kindDoubt: 5, kindReceipt: 5}[parts[1]]
 	if want == 0 {
 		return "", nil, fmt.Errorf("key %.80q is of a kind that this program does not know: use the program that wrote it, or a newer one", k)
 	}

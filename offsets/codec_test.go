@@ -59,6 +59,12 @@ func TestTheFormatIsWhatDocSays(t *testing.T) {
 			`"id":"id","instant":"updated_at","deletions":"deleted_at"}],"topic":"salesloft.people","topic_id":"ab010000000000000000000000000000","partitions":3,` +
 			`"instance":"host-1","seq":12,"sum":"0000000000000001000000000000000200000000000000030000000000000004"}`},
 		{"state of a pull", string(encodeState(pulled)[len(encodeState(sample))-1:]), `,"reasons":"schedule,manual","ran":"2026-01-02T08:04:05.678901Z"}`},
+		{"handler key", string(key(kindHandler, "crm")), `["v1","handler","crm"]`},
+		{"handler", handlerText(connector.HandlerState{Seq: 7, State: []byte(`{ "at" : "<é\u2028>", "at":1e400 }`), Dumped: 1, Pushes: []connector.Push{{ID: "a&1", Seq: 6}}}),
+			`{"v":1,"seq":7,"state":{"at":"<é\u2028>","at":1e400},"dumped":"1970-01-01T00:00:00.000001Z","pushes":[{"id":"a&1","seq":6}],"instance":"host"}`},
+		{"handler before its first", handlerText(connector.HandlerState{}), `{"v":1,"seq":0,"state":null,"instance":"host"}`},
+		{"hold key", string(key(kindHold, "crm", "people")), `["v1","hold","crm","people"]`},
+		{"hold", string(encodeHold(Hold{Hold: "paused", Instance: "host", At: 1})), `{"v":1,"hold":"paused","instance":"host","at":"1970-01-01T00:00:00.000001Z"}`},
 		{"sweep", string(mustJSON(toSweepJSON(swept))), `{"position":"beginning","started":"2026-01-02T07:59:05.000000Z","ended":"2026-01-02T07:59:00.000000Z",` +
 			`"passed":"2026-01-02T07:59:00.000000Z","guard":"2 of 3","listing":"a1","trusted":"a0","asked":true,"approved":true}`},
 		{"sweep that never was", string(mustJSON(toSweepJSON(connector.Sweep{}))), `{}`},
@@ -119,6 +125,13 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"a doubt that is something else":    {`["v1","doubt","s","c","1"]`, "[]", "not a JSON object"},
 		"a receipt that is something else":  {`["v1","receipt","s","c","id:1"]`, "[]", "not a JSON object"},
 		"a receipt with half a hash":        {`["v1","receipt","s","c","id:1"]`, `{"v":1,"instant":"beginning","hash":"ab"}`, "32 hexadecimal"},
+		"a handler without a version":       {`["v1","handler","s"]`, `{"seq":1}`, "version 0"},
+		"a handler with an unknown member":  {`["v1","handler","s"]`, `{"v":1,"seq":1,"state":{},"lease":1}`, "lease"},
+		"a handler with a nameless push":    {`["v1","handler","s"]`, `{"v":1,"seq":1,"state":{},"pushes":[{"id":"","seq":1}]}`, "no id"},
+		"a handler that is cut":             {`["v1","handler","s"]`, `{"v":1,"seq":1,"state":{`, "source \"s\""},
+		"a handler of a collection":         {`["v1","handler","s","c"]`, `{"v":1}`, "4 elements instead of 3"},
+		"a hold of a newer program":         {`["v1","hold","s","c"]`, `{"v":1,"hold":"asleep"}`, "asleep"},
+		"a hold of a source":                {`["v1","hold","s"]`, `{"v":1,"hold":"paused"}`, "3 elements instead of 4"},
 		"a topic id that is too long":       {`["v1","state","s","c"]`, strings.Replace(string(encodeState(sample)), `"topic_id":"ab`, `"topic_id":"abab`, 1), "32 hexadecimal"},
 		"a lookback that is not a duration": {`["v1","state","s","c"]`, strings.Replace(string(encodeState(sample)), `"5m0s"`, `"long"`, 1), "lookback"},
 	} {
@@ -301,6 +314,8 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`["v1","claim"]`), encodeClaim(Claim{}))
 	f.Add([]byte(`["v1","doubt","s","c","x"]`), encodeDoubt(connector.Doubt{}))
 	f.Add([]byte(`["v1","receipt","s","c","id:x"]`), encodeReceipt(connector.Receipt{}))
+	f.Add([]byte(`["v1","handler","s"]`), []byte(handlerText(connector.HandlerState{State: []byte(`{"a":[1,"b"]}`), Pushes: []connector.Push{{ID: "p", Seq: 1}}})))
+	f.Add([]byte(`["v1","hold","s","c"]`), encodeHold(Hold{Hold: "stopped"}))
 	f.Fuzz(func(t *testing.T, k, v []byte) {
 		table := NewTable()
 		if table.Apply(key(kindEntry, "s", "c", "1"), appendEntry(nil, connector.Entry{})) != nil {
@@ -311,6 +326,14 @@ func FuzzApply(f *testing.F) {
 		}
 		for _, c := range table.Collections {
 			_ = c.Verify() // whatever was taken can be added up
+		}
+		// So is a handler's state, which is given back as it was.
+		for source, h := range table.Handlers {
+			text, err := encodeHandler(*h, "")
+			again, err2 := decodeHandler(text)
+			if err != nil || err2 != nil || !sameHandler(again, *h) {
+				t.Fatalf("the handler of %q, %s, became %s (%v, %v)", source, v, text, err, err2)
+			}
 		}
 		kind, rest, err := parseKey(k)
 		if err != nil {

@@ -9,7 +9,8 @@ import (
 // Said is what one record of the offsets topic says, taken by itself and not folded
 // into a Table.
 type Said struct {
-	// Name is the collection that it is about; empty in what is about the lane or a source.
+	// Name is the collection that it is about; empty in what is about the lane or a source,
+	// and in a hold, which is no part of a collection's state.
 	Name Name
 	// State is set by a state record that is there.
 	State *State
@@ -18,7 +19,7 @@ type Said struct {
 	ID    string
 	Entry connector.Entry
 	// IsEntry, IsDoubt, IsReceipt and IsState say of which kind the record is; none of
-	// them: it is about the lane, or about a source's token.
+	// them: it is about the lane, a source's token or handler, or a hold.
 	IsEntry, IsDoubt, IsReceipt, IsState bool
 	// Forgotten says that the record has a null value.
 	Forgotten bool
@@ -40,7 +41,7 @@ func decode(key, value []byte) (s Said, err error) {
 		return s, err
 	}
 	s.Forgotten = value == nil
-	if len(rest) >= 2 {
+	if len(rest) >= 2 && kind != kindHold {
 		s.Name = Name{rest[0], rest[1]}
 	}
 	if len(rest) == 3 {
@@ -75,6 +76,14 @@ func decode(key, value []byte) (s Said, err error) {
 	case kindAuth:
 		if value != nil {
 			_, err = decodeAuth(value)
+		}
+	case kindHandler:
+		if value != nil {
+			_, err = decodeHandler(value)
+		}
+	case kindHold:
+		if value != nil {
+			_, err = decodeHold(value)
 		}
 	}
 	return s, err

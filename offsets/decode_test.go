@@ -26,10 +26,13 @@ func TestDecodeSaysWhatARecordIsAbout(t *testing.T) {
 		}},
 		"a state":       {key(kindState, name.Source, name.Collection), encodeState(state), func(s Said) bool { return s.IsState && s.State.Seq == 9 && s.State.Partitions == 3 }},
 		"no state more": {key(kindState, name.Source, name.Collection), nil, func(s Said) bool { return s.IsState && s.State == nil && s.Forgotten }},
+		"a handler":     {key(kindHandler, name.Source), []byte(handlerText(connector.HandlerState{Seq: 3})), func(s Said) bool { return !s.IsState && !s.IsEntry && !s.Forgotten }},
+		"a hold":        {key(kindHold, name.Source, name.Collection), nil, func(s Said) bool { return !s.IsState && !s.IsEntry && s.Forgotten }},
 		"a claim":       {key(kindClaim), encodeClaim(Claim{}), func(s Said) bool { return s.Name == Name{} && !s.IsState && !s.IsEntry }},
 	} {
 		s, err := Decode(c.key, c.value)
-		if err != nil || !c.fits(s) || s.Name != name && what != "a claim" {
+		about := what != "a claim" && what != "a handler" && what != "a hold"
+		if err != nil || !c.fits(s) || (s.Name == name) != about {
 			t.Errorf("%s: %+v, %v", what, s, err)
 		}
 	}

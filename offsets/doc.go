@@ -20,11 +20,13 @@
 //	["v1","doubt",SOURCE,COLLECTION,ID]      what a reading says against an entry
 //	["v1","receipt",SOURCE,COLLECTION,KEY]   what is remembered of a dead letter
 //	["v1","auth",SOURCE]                     a source's OAuth2 token, sealed
+//	["v1","handler",SOURCE]                  what a handler is resumed from
+//	["v1","hold",SOURCE,COLLECTION]          an operator makes a collection rest
 //
 // A lane is a partition. A source lies on lane FNV-1a-64(name) mod lanes.
 //
-// Values of layout, claim, state, doubt, receipt and auth are JSON objects with "v":1. Instants are
-// RFC 3339 in UTC with six digits of fraction, or "beginning"; durations are Go's.
+// Values other than those of entries are JSON objects with "v":1. Instants are RFC 3339 in
+// UTC with six digits of fraction, or "beginning"; durations are Go's.
 //
 //	layout  {"v":1,"lanes":4,"hash":"fnv1a-64"}
 //	claim   {"v":1,"instance":"host","run":"9f86d081884c7d65","at":INSTANT,
@@ -35,6 +37,9 @@
 //	         "number":7,"instance":"host","run":"9f86d081884c7d65",
 //	         "written":INSTANT,"intent":{"lasts":"15s","instance":"host",
 //	         "run":"9f86d081884c7d65","ended":false}}
+//	handler {"v":1,"seq":7,"state":JSON,"dumped":INSTANT,
+//	         "pushes":[{"id":"a1","seq":6}],"instance":"host"}
+//	hold    {"v":1,"hold":"paused","instance":"host","at":INSTANT}
 //	state   {"v":1,"cursor":TEXT,"cursor_at":INSTANT,"trailing":INSTANT,
 //	         "lookback":"5m0s","floor":INSTANT,"prints":[{"number":1,
 //	         "hash_version":1,"exclude":[...],"id":"id","instant":"updated_at",
@@ -58,6 +63,16 @@
 // everything, and nobody goes on from it before that command has been run to its end; and
 // "reasons":"schedule,manual", why the last pull ran that led to a batch, and "ran":INSTANT,
 // when the last pull ended that a cron expression asked for.
+//
+// The state of a handler is over all collections of its source, and committed with theirs:
+// seq is the number of its last group, that is of responses and pushes, and state its own
+// JSON, the bytes that it sent less white space between them, null before the first.
+// "dumped", when the last dump began that came to its end, is left out where none has, and
+// so are "pushes", the last that were committed, the oldest first, where there are none.
+// What is committed of a collection of a handler otherwise is as of any other; but its
+// trailing is no "beginning" once it has begun, and nothing is to be read from it.
+//
+// A hold is "paused" or "stopped"; where there is no record the collection goes on.
 //
 // # What is sealed
 //

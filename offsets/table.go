@@ -24,7 +24,12 @@ type Collection struct {
 type Table struct {
 	Collections map[Name]*Collection
 	// Auths are the OAuth2 tokens, by source.
-	Auths  map[string]*Auth
+	Auths map[string]*Auth
+	// Handlers are the states of handlers, by source.
+	Handlers map[string]*connector.HandlerState
+	// Holds are the collections that an operator makes rest, whether or not they have a
+	// state.
+	Holds  map[Name]Hold
 	Claim  *Claim
 	Layout *Layout
 	// Records counts those that were folded in.
@@ -37,7 +42,9 @@ type Table struct {
 }
 
 // NewTable returns an empty lane.
-func NewTable() *Table { return &Table{Collections: map[Name]*Collection{}, Auths: map[string]*Auth{}} }
+func NewTable() *Table {
+	return &Table{Collections: map[Name]*Collection{}, Auths: map[string]*Auth{}, Handlers: map[string]*connector.HandlerState{}, Holds: map[Name]Hold{}}
+}
 
 // Collection returns what the lane holds of name, empty if it was never committed.
 func (t *Table) Collection(name Name) *Collection {
@@ -77,6 +84,10 @@ func (t *Table) apply(key, value []byte) error {
 		return t.applyLane(kind, value)
 	case kindAuth:
 		return t.applyAuth(rest[0], value)
+	case kindHandler:
+		return t.applyHandler(rest[0], value)
+	case kindHold:
+		return t.applyHold(Name{rest[0], rest[1]}, value)
 	}
 	c := t.Collection(Name{rest[0], rest[1]})
 	switch kind {

@@ -26,6 +26,12 @@ func (l *Lane) CommitAuth(source string, a offsets.Auth) error {
 	if n := len(r.Key) + len(r.Value) + overhead; n > l.stateLimit {
 		return fmt.Errorf("the token of source %s is %d bytes long when sealed, more than the offsets topic takes: raise its max.message.bytes", source, n)
 	}
+	return l.commitAlone(r, func() { l.table.Auths[source] = &a })
+}
+
+// commitAlone commits a record in a transaction of its own, as the lane's next one, and
+// does then under the lane's mutex. It returns as CommitAuth does.
+func (l *Lane) commitAlone(r *kgo.Record, then func()) error {
 	committed := make(chan struct{})
 	l.mu.Lock()
 	if l.err != nil {
@@ -33,7 +39,7 @@ func (l *Lane) CommitAuth(source string, a offsets.Auth) error {
 		return l.err
 	}
 	l.urgent = append(l.urgent, &staged{records: []*kgo.Record{r}, bytes: len(r.Key) + len(r.Value) + overhead, done: func() {
-		l.table.Auths[source] = &a
+		then()
 		close(committed)
 	}})
 	l.mu.Unlock()

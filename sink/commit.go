@@ -121,6 +121,10 @@ func refusal(err error) bool {
 // errHung is a produce that was neither answered nor given up by the client.
 var errHung = errors.New("produce hangs beyond its delivery timeout")
 
+// errNowhere is a produce of which is not told where it went: nobody could be told up to
+// where to read to see it.
+var errNowhere = errors.New("Kafka took a record and did not say at which offset")
+
 // outcome collects the promises of a transaction's records.
 type outcome struct {
 	mu     sync.Mutex
@@ -129,6 +133,9 @@ type outcome struct {
 }
 
 func (o *outcome) promise(r *kgo.Record, err error) {
+	if err == nil && r.Offset < 0 {
+		err = errNowhere
+	}
 	if err != nil {
 		o.fail(r.Topic, err)
 		return

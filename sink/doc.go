@@ -26,6 +26,10 @@
 // left hanging of a transaction of ours is ended by acquire: that is in hanging, heal and
 // mend, and nothing else depends on it.
 //
+// What a handler answers is a group: the batches of several collections and the state that
+// they lead to, in one transaction (Group). A group, as a batch, is staged whole: it is cut,
+// held and tried again whole or not at all.
+//
 // A command that changes state is a visit (Visit): it acquires the lane like anybody, and
 // whoever runs the lane waits, and goes on from what it committed.
 //

@@ -247,9 +247,10 @@ func (l *Lane) verdictOfOwn(ctx context.Context, f *found) (commit bool, err err
 			}
 		}
 	}
-	// A token stands alone in its transaction, so that nothing tells elsewhere. To have it
-	// again does no harm, whatever became of it: it was received.
-	if len(held.Auths) > 0 && len(held.Collections) == 0 {
+	// A token and a hold stand alone in their transactions, and so may the state of a handler
+	// that found nothing, so that nothing tells elsewhere. To have it again does no harm,
+	// whatever became of it: it was received.
+	if len(held.Collections) == 0 && held.Claim == nil {
 		return true, nil
 	}
 	// A batch number is used again after an abort. Where something of the epochs of what

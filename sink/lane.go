@@ -111,12 +111,12 @@ func (l *Lane) commits() error {
 		switch {
 		case err != nil:
 			l.m.Transactions.WithLabelValues("unknown").Inc()
-			l.blame(byWriter(batches, failed))
+			l.blame(batches, failed)
 			return err
 		case len(failed) > 0 && l.visit:
 			return refused(failed) // a visitor does not wait while others do
 		case len(failed) > 0:
-			l.quarantine(batches, alone, byWriter(batches, failed))
+			l.quarantine(batches, alone, failed)
 		default:
 			l.settle(batches, alone)
 		}
@@ -126,14 +126,14 @@ func (l *Lane) commits() error {
 // next waits for work and returns the batches of the next transaction: of a
 // quarantined collection whose time has come its own alone, else whatever is staged,
 // up to the bounds.
-func (l *Lane) next() (batches []*staged, alone *Writer, done bool) {
+func (l *Lane) next() (batches []*staged, alone *strand, done bool) {
 	l.mu.Lock()
-	w, wait := l.due(time.Now())
+	t, wait := l.due(time.Now())
 	switch {
 	case len(l.urgent) > 0:
 		batches, l.urgent = l.urgent[:1:1], l.urgent[1:]
-	case w != nil && (len(l.queue) == 0 || !l.tried):
-		batches, alone, l.tried = w.held, w, true
+	case t != nil && (len(l.queue) == 0 || !l.tried):
+		batches, alone, l.tried = t.held, t, true
 	case len(l.queue) > 0:
 		batches, l.queue = cut(l.queue)
 		l.tried = false
@@ -188,16 +188,16 @@ func cut(queue []*staged) (batches, rest []*staged) {
 }
 
 // settle counts batches as committed.
-func (l *Lane) settle(batches []*staged, alone *Writer) {
+func (l *Lane) settle(batches []*staged, alone *strand) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range batches {
-		if s.w == nil {
+		if s.of == nil {
 			s.done()
 			continue
 		}
-		s.w.committed(s, now)
+		s.of.committed(s, now)
 	}
 	if alone != nil {
 		l.release(alone, len(batches))

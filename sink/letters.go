@@ -78,10 +78,7 @@ func (l *Lane) letterTopic(ctx context.Context, name offsets.Name, topic string)
 // renew looks for a dead letter queue that Kafka does not know any more: no state belongs to
 // it, so that another one of its name is as good. The client would produce to the old
 // one for ever.
-func (l *Lane) renew(name offsets.Name, topic string, err error) {
-	if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) {
-		return
-	}
+func (l *Lane) renew(name offsets.Name, topic string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	id, err := l.letterTopic(ctx, name, topic)
@@ -215,20 +212,18 @@ func (l *Lane) letterTopicsOf(ctx context.Context) map[string]int32 {
 	return topics
 }
 
-// byWriter returns which collections a refusal of topics concerns: those whose own topic
-// it was, and those that have a letter for it in one of the batches.
-func byWriter(batches []*staged, failed map[string]error) map[string]error {
-	out := map[string]error{}
-	for topic, err := range failed {
-		letters := false
-		for _, s := range batches {
-			if s.letters > 0 && s.w.box.topic == topic {
-				out[s.w.topic] = &TopicError{Topic: topic, Err: err}
-				letters = true
+// byStrand returns which strands a refusal of topics concerns: those one of whose own
+// topics it was, and those that have a letter for it in one of the batches.
+func byStrand(batches []*staged, failed map[string]error) map[*strand]*TopicError {
+	out := map[*strand]*TopicError{}
+	for _, s := range batches {
+		for _, p := range s.parts {
+			if p.letters > 0 && failed[p.w.box.topic] != nil {
+				out[s.of] = &TopicError{Topic: p.w.box.topic, Err: failed[p.w.box.topic]}
 			}
-		}
-		if !letters {
-			out[topic] = err
+			if err := failed[p.w.topic]; err != nil {
+				out[s.of] = &TopicError{Topic: p.w.topic, Err: err}
+			}
 		}
 	}
 	return out

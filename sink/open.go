@@ -25,11 +25,25 @@ func (e *TopicError) Unwrap() error { return e.Err }
 // Open makes a collection ready to be written: its topic is there and is the one that
 // its state belongs to, and its state is whole. A *connector.StopError and a *TopicError
 // are about this collection alone; any other error is about the lane. Collections may be
-// opened side by side.
+// opened side by side, and each once in a lane's life: the error for a second time is about
+// the lane, whose next life may open it.
 func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *connector.CollectionMetrics) (*Writer, error) {
+	w, err := l.open(ctx, l.strand(topic), offsets.Name{Source: source, Collection: collection}, topic, m)
+	if err == nil && w.memory.State.Trailing == connector.Beginning {
+		err = w.clean(ctx)
+	}
+	return w, err
+}
+
+// open makes a collection ready to be written as part of a strand.
+func (l *Lane) open(ctx context.Context, t *strand, name offsets.Name, topic string, m *connector.CollectionMetrics) (*Writer, error) {
 	l.mu.Lock()
-	c := l.table.Collection(offsets.Name{Source: source, Collection: collection})
+	c, again := l.table.Collection(name), l.writers[topic] != nil
 	l.mu.Unlock()
+	if again {
+		// Its memory may hold what was never committed: there is one way to forget that.
+		return nil, fmt.Errorf("%s is opened again: its lane is acquired anew for it", name)
+	}
 	var id offsets.Identity
 	err := l.notHung(ctx, c.Name, topic)
 	if err == nil {
@@ -54,26 +68,23 @@ func (l *Lane) Open(ctx context.Context, source, collection, topic string, m *co
 	default:
 		return nil, err
 	}
-	w, err := l.writer(ctx, c, id, m)
+	w, err := l.writer(ctx, t, c, id, m)
 	w.box = box
-	if err == nil && c.Memory.State.Trailing == connector.Beginning {
-		err = w.clean(ctx)
-	}
 	return w, err
 }
 
 // writer lets a collection stage batches to its topic.
-func (l *Lane) writer(ctx context.Context, c *offsets.Collection, id offsets.Identity, m *connector.CollectionMetrics) (*Writer, error) {
+func (l *Lane) writer(ctx context.Context, t *strand, c *offsets.Collection, id offsets.Identity, m *connector.CollectionMetrics) (*Writer, error) {
 	limit := maxMessageBytes(ctx, l.cl, id.Topic)
 	w := &Writer{
-		lane: l, name: c.Name, topic: id.Topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
+		strand: t, name: c.Name, topic: id.Topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
 		encoder: offsets.NewEncoder(l.cfg.Topic, l.Number, c, id, l.cfg.Instance),
-		headers: newHeaders(c.Name.Source, c.Name.Collection), changed: make(chan struct{}),
-		suspect: l.suspects.of(id.Topic),
+		headers: newHeaders(c.Name.Source, c.Name.Collection), ends: unknownEnds(id.Partitions),
 	}
-	m.SetQuarantined(w.suspect != nil)
+	m.SetQuarantined(t.suspect != nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	t.writers = append(t.writers, w)
 	l.writers[id.Topic], l.limits[id.Topic] = w, limit
 	return w, l.err
 }

@@ -63,9 +63,9 @@ func (s *suspects) clear(topic string) {
 	delete(s.by, topic)
 }
 
-// due returns a quarantined collection whose time has come, or how long until then.
+// due returns a quarantined strand whose time has come, or how long until then.
 // The lane's mutex is held.
-func (l *Lane) due(now time.Time) (*Writer, time.Duration) {
+func (l *Lane) due(now time.Time) (*strand, time.Duration) {
 	wait := time.Duration(math.MaxInt64)
 	for _, w := range l.writers {
 		if w.suspect == nil || len(w.held) == 0 || w.stopped != nil || l.closing {
@@ -73,22 +73,23 @@ func (l *Lane) due(now time.Time) (*Writer, time.Duration) {
 		}
 		rest := w.suspect.next.Sub(now)
 		if rest <= 0 {
-			return w, 0
+			return w.strand, 0
 		}
 		wait = min(wait, rest)
 	}
 	return nil, wait
 }
 
-// quarantine puts the batches of those topics aside that refused records, and the rest
-// back to the front of the queue.
-func (l *Lane) quarantine(batches []*staged, alone *Writer, failed map[string]error) {
+// quarantine puts aside what is staged of those strands a topic of which refused records,
+// and the rest back to the front of the queue.
+func (l *Lane) quarantine(batches []*staged, alone *strand, topics map[string]error) {
+	failed := byStrand(batches, topics)
 	l.mu.Lock()
 	rest := make([]*staged, 0, len(batches)+len(l.queue))
 	if alone == nil {
 		for _, s := range append(batches, l.queue...) {
-			if failed[s.w.topic] != nil {
-				s.w.held = append(s.w.held, s)
+			if failed[s.of] != nil {
+				s.of.held = append(s.of.held, s)
 			} else {
 				rest = append(rest, s)
 			}
@@ -96,63 +97,70 @@ func (l *Lane) quarantine(batches []*staged, alone *Writer, failed map[string]er
 		l.queue = rest
 	}
 	// In the same breath: what is staged from now on comes behind what is held.
-	for topic := range failed {
-		l.writers[topic].suspect = l.suspects.add(topic)
+	for t := range failed {
+		t.suspect = l.suspects.add(t.key)
 	}
 	l.mu.Unlock()
-	for topic, err := range failed {
-		l.mu.Lock()
-		w := l.writers[topic]
-		l.mu.Unlock()
-		stop := l.gone(w, err)
+	for t, err := range failed {
+		stop := l.gone(t, err)
 		l.mu.Lock()
 		if stop != nil {
-			w.stopped = stop
-			w.held, w.staged, w.bytes = nil, 0, 0
-			w.broadcast()
+			t.stop(stop)
 		}
-		wait := time.Until(w.suspect.next)
+		wait := time.Until(t.suspect.next)
 		l.mu.Unlock()
 		if stop == nil {
-			w.m.SetQuarantined(true)
+			t.setQuarantined(true)
 			l.log.Error("topic refuses records: its collection is quarantined and tried alone, others go on",
-				"source", w.name.Source, "collection", w.name.Collection, "topic", topic, "err", err, "again_in", wait.Round(time.Second))
+				append(t.which(), "topic", err.Topic, "err", err, "again_in", wait.Round(time.Second))...)
 		}
 	}
 }
 
-// release ends the quarantine of a collection whose n batches were committed alone.
-// The lane's mutex is held.
-func (l *Lane) release(w *Writer, n int) {
-	rest := w.held[n:]
-	w.held, w.suspect = nil, nil
+// release ends the quarantine of a strand of which n were committed alone. The lane's
+// mutex is held.
+func (l *Lane) release(t *strand, n int) {
+	rest := t.held[n:]
+	t.held, t.suspect = nil, nil
 	l.queue = append(l.queue, rest...)
-	l.suspects.clear(w.topic)
-	w.m.SetQuarantined(false)
-	l.log.Info("topic takes records again", "source", w.name.Source, "collection", w.name.Collection, "topic", w.topic)
+	l.suspects.clear(t.key)
+	t.setQuarantined(false)
+	l.log.Info("topic takes records again", append(t.which(), "topic", t.writers[0].topic)...)
 }
 
-// blame remembers the data topics whose produces failed or hung when the lane was
-// spent, so that the next lane tries them alone.
-func (l *Lane) blame(failed map[string]error) {
-	for topic, err := range failed {
-		if topic != l.cfg.Topic && (refusal(err) || errors.Is(failed[l.cfg.Topic], errHung)) {
-			l.suspects.add(topic)
-			l.log.Warn("topic did not take records when the lane was spent: it is tried alone", "topic", topic, "err", err)
+// blame remembers the strands whose produces failed or hung when the lane was spent, so
+// that the next lane tries them alone.
+func (l *Lane) blame(batches []*staged, failed map[string]error) {
+	hung := errors.Is(failed[l.cfg.Topic], errHung)
+	for t, err := range byStrand(batches, failed) {
+		if refusal(err) || hung {
+			l.suspects.add(t.key)
+			l.log.Warn("topic did not take records when the lane was spent: it is tried alone", "topic", err.Topic, "err", err)
 		}
 	}
 }
 
 // gone returns a *connector.StopError when a topic refused records because it is not
 // the one any more that the state belongs to.
-func (l *Lane) gone(w *Writer, err error) error {
-	if other := (*TopicError)(nil); errors.As(err, &other) && other.Topic != w.topic {
-		l.renew(w.name, other.Topic, err)
+func (l *Lane) gone(t *strand, refused *TopicError) error {
+	if !errors.Is(refused, kerr.UnknownTopicOrPartition) && !errors.Is(refused, kerr.UnknownTopicID) {
 		return nil
 	}
-	if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) {
-		return nil
+	for _, w := range t.writers {
+		switch {
+		case w.topic == refused.Topic:
+			return l.another(w)
+		case w.box != nil && w.box.topic == refused.Topic:
+			l.renew(w.name, refused.Topic)
+			return nil
+		}
 	}
+	return nil
+}
+
+// another returns a *connector.StopError when the topic of a collection is not the one
+// any more that its state belongs to.
+func (l *Lane) another(w *Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	now, err := Identify(ctx, l.cl, w.topic)

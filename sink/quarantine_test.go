@@ -88,9 +88,11 @@ func TestWhatIsStagedDuringAQuarantineComesBehindWhatIsHeld(t *testing.T) {
 	const n = 20000
 	for range n {
 		l := newLane(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m}, 0, &suspects{})
-		w := &Writer{lane: l, topic: "t", m: m.Collection("s", "c"), changed: make(chan struct{}), staged: 1}
-		l.writers["t"] = w
-		first, second := &staged{w: w}, &staged{w: w}
+		s := l.strand("t")
+		s.staged = 1
+		w := &Writer{strand: s, topic: "t", m: m.Collection("s", "c")}
+		s.writers, l.writers["t"] = []*Writer{w}, w
+		first, second := &staged{of: s, parts: []part{{w: w}}}, &staged{of: s, parts: []part{{w: w}}}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -149,9 +149,10 @@ func TestACollectionThatCannotGoOnIsStopped(t *testing.T) {
 func TestWhatIsHeldBeyondATransactionIsCommittedNext(t *testing.T) {
 	m := connector.NewMetrics(prometheus.NewRegistry())
 	l := newLane(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: m}, 0, &suspects{})
-	w := &Writer{lane: l, topic: "t", m: m.Collection("s", "c"), changed: make(chan struct{}), staged: 3, suspect: &suspect{}}
-	l.writers["t"] = w
-	first, second, third := &staged{w: w}, &staged{w: w}, &staged{w: w}
+	w := l.strand("t")
+	w.staged, w.suspect = 3, &suspect{}
+	w.writers = []*Writer{{strand: w, topic: "t", m: m.Collection("s", "c")}}
+	first, second, third := &staged{of: w}, &staged{of: w}, &staged{of: w}
 	w.held = []*staged{first, second, third}
 	l.settle([]*staged{first}, w)
 	if len(l.queue) != 2 || l.queue[0] != second || l.queue[1] != third || w.staged != 2 || len(w.held) != 0 {
@@ -218,9 +219,9 @@ func TestWhatIsStagedWhileARefusalIsLookedIntoIsHeldToo(t *testing.T) {
 		<-goOn
 		return (&net.Dialer{}).DialContext(ctx, network, host)
 	}))
-	w := &Writer{lane: l, topic: "t", identity: id, m: l.cfg.Metrics.Collection("s", "c"), changed: make(chan struct{}), staged: 1}
-	l.writers["t"] = w
-	first, second := &staged{w: w}, &staged{w: w}
+	w := &Writer{strand: l.strand("t"), topic: "t", identity: id, m: l.cfg.Metrics.Collection("s", "c")}
+	w.staged, w.writers, l.writers["t"] = 1, []*Writer{w}, w
+	first, second := &staged{of: w.strand, parts: []part{{w: w}}}, &staged{of: w.strand, parts: []part{{w: w}}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

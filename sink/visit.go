@@ -75,7 +75,7 @@ func (l *Lane) Take(ctx context.Context, source, collection, topic string, seq u
 	if err != nil {
 		return nil, err
 	}
-	return l.writer(ctx, c, id, m)
+	return l.writer(ctx, l.strand(topic), c, id, m)
 }
 
 func (l *Lane) take(ctx context.Context, c *offsets.Collection, topic string, seq uint64) (offsets.Identity, error) {

@@ -13,7 +13,7 @@ import (
 
 // Writer commits the batches of one collection, in their order, through its lane.
 type Writer struct {
-	lane     *Lane
+	*strand
 	name     offsets.Name
 	topic    string
 	identity offsets.Identity
@@ -23,36 +23,12 @@ type Writer struct {
 	m        *connector.CollectionMetrics
 	limit    int // bytes of a batch that the data topic takes
 	box      *letterBox
-
-	// The rest belongs to the lane's mutex.
-	staged  int // batches that are not committed
-	bytes   int
-	held    []*staged // while quarantined: they are tried alone
-	suspect *suspect  // non-nil while quarantined
-	stopped error     // a *connector.StopError: nothing more will be committed
-	changed chan struct{}
+	// ends are, by partition, the offset behind the last record that is known to be
+	// committed, -1 where none is. They belong to the lane's mutex.
+	ends []int64
 }
 
 var _ connector.Committer = (*Writer)(nil)
-
-// staged is a batch as records.
-type staged struct {
-	w       *Writer // nil for what belongs to no collection
-	done    func()  // of such: called when it is committed, under the lane's mutex
-	records []*kgo.Record
-	bytes   int
-	// upserted holds the instants of the upserts.
-	upserted []connector.Instant
-	deleted  int
-	letters  int
-}
-
-// How much one collection may have staged: some pages to grow a transaction from, and
-// no more memory than that.
-const (
-	maxStaged      = 64
-	maxStagedBytes = 8 << 20
-)
 
 // Memory returns what the collection is resumed from. It belongs to the caller.
 func (w *Writer) Memory() *connector.Memory { return w.memory }
@@ -66,9 +42,24 @@ func (w *Writer) MaxRecord() int {
 // Stage hands over the next batch, to be committed with whatever else is staged on the
 // lane as soon as the transaction before is done. It blocks while much is staged.
 func (w *Writer) Stage(ctx context.Context, b *connector.Batch) error {
-	s := &staged{w: w, letters: len(b.Letters)}
-	s.records = make([]*kgo.Record, 0, len(b.Changes)+len(b.Letters)+len(b.Entries)+len(b.Doubts)+len(b.Receipts)+1)
+	s := &staged{of: w.strand, records: make([]*kgo.Record, 0, records(b))}
+	if err := w.add(s, b); err != nil {
+		return err
+	}
+	return w.enqueue(ctx, s)
+}
+
+// records is how many records a batch makes.
+func records(b *connector.Batch) int {
+	return len(b.Changes) + len(b.Letters) + len(b.Entries) + len(b.Doubts) + len(b.Receipts) + 1
+}
+
+// add adds a batch to what is staged together.
+func (w *Writer) add(s *staged, b *connector.Batch) error {
+	p := part{w: w, letters: len(b.Letters)}
+	from := len(s.records)
 	s.records = w.headers.appendRecords(s.records, w.topic, b)
+	p.changes = s.records[from:len(s.records):len(s.records)]
 	if err := w.stageLetters(s, b); err != nil {
 		return err
 	}
@@ -82,92 +73,45 @@ func (w *Writer) Stage(ctx context.Context, b *connector.Batch) error {
 		}
 		s.bytes += len(c.Value) + overhead
 		if c.Value == nil {
-			s.deleted++
+			p.deleted++
 		} else {
-			s.upserted = append(s.upserted, c.Instant)
+			p.upserted = append(p.upserted, c.Instant)
 		}
 	}
+	from = len(s.records)
 	var size int
 	s.records, size = w.encoder.Records(s.records, b)
 	s.bytes += size
-	for _, r := range s.records[len(b.Changes)+len(b.Letters):] {
-		if n := len(r.Key) + len(r.Value) + overhead; n > w.lane.stateLimit {
-			return &connector.StopError{
-				What:   fmt.Sprintf("a record of the state of %s is %d bytes long, more than the offsets topic takes (%.60s…)", w.name, n, r.Key),
-				Remedy: "raise max.message.bytes of the offsets topic",
-			}
-		}
-	}
-	return w.enqueue(ctx, s)
-}
-
-func (w *Writer) enqueue(ctx context.Context, s *staged) error {
-	l := w.lane
-	room := func() bool { return w.staged == 0 || (w.staged < maxStaged && w.bytes+s.bytes <= maxStagedBytes) }
-	return w.await(ctx, room, func() {
-		w.staged++
-		w.bytes += s.bytes
-		if w.suspect != nil {
-			w.held = append(w.held, s)
-		} else {
-			l.queue = append(l.queue, s)
-		}
-		l.nudge()
-	})
-}
-
-// Flush returns when everything staged so far is committed.
-func (w *Writer) Flush(ctx context.Context) error {
-	return w.await(ctx, func() bool { return w.staged == 0 }, func() {})
-}
-
-// await waits until cond holds and does then, both under the lane's mutex. It ends
-// early with the lane's error, or the collection's own.
-func (w *Writer) await(ctx context.Context, cond func() bool, then func()) error {
-	l := w.lane
-	for {
-		l.mu.Lock()
-		if err := w.failure(); err != nil {
-			l.mu.Unlock()
+	s.parts = append(s.parts, p)
+	for _, r := range s.records[from:] {
+		if err := w.lane.fits(r, "a record of the state of "+w.name.String()); err != nil {
 			return err
 		}
-		if cond() {
-			then()
-			l.mu.Unlock()
-			return nil
-		}
-		changed := w.changed
-		l.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	}
+	return nil
+}
+
+// fits says whether the offsets topic takes a record.
+func (l *Lane) fits(r *kgo.Record, what string) error {
+	n := len(r.Key) + len(r.Value) + overhead
+	if n <= l.stateLimit {
+		return nil
+	}
+	return &connector.StopError{
+		What:   fmt.Sprintf("%s is %d bytes long, more than the offsets topic takes (%.60s…)", what, n, r.Key),
+		Remedy: "raise max.message.bytes of the offsets topic",
 	}
 }
 
-func (w *Writer) failure() error {
-	if w.lane.err != nil {
-		return w.lane.err
+// count counts a batch as committed. The lane's mutex is held.
+func (w *Writer) count(p *part, now time.Time) {
+	for _, r := range p.changes {
+		w.ends[r.Partition] = max(w.ends[r.Partition], r.Offset+1)
 	}
-	return w.stopped
-}
-
-// broadcast wakes whoever awaits. The lane's mutex is held.
-func (w *Writer) broadcast() {
-	close(w.changed)
-	w.changed = make(chan struct{})
-}
-
-// committed counts a batch as done. The lane's mutex is held.
-func (w *Writer) committed(s *staged, now time.Time) {
-	w.staged--
-	w.bytes -= s.bytes
-	w.m.Committed(now, len(s.upserted), s.deleted)
-	w.m.Letters.Add(float64(s.letters))
+	w.m.Committed(now, len(p.upserted), p.deleted)
+	w.m.Letters.Add(float64(p.letters))
 	at := connector.InstantOf(now)
-	for _, i := range s.upserted {
+	for _, i := range p.upserted {
 		w.m.EventAge.Observe(at.Sub(i).Seconds())
 	}
-	w.broadcast()
 }
