@@ -27,8 +27,9 @@ type Config struct {
 	// Seal holds the keys by which tokens are sealed; nil without any.
 	Seal *offsets.Ring
 	Log  LogConfig
-	// Listen is the address of metrics and health.
-	Listen string
+	// Listen is the address of metrics, health, the control API and its page.
+	Listen  string
+	Control ControlConfig
 	// Letters is the topic of the dead letter queue of whoever names none of its own; ""
 	// is that of the group.
 	Letters string

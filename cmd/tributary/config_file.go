@@ -41,6 +41,7 @@ func (f *fileDecoder) file(root *node) {
 		},
 		"log":     func(n *node) { f.log(n, &c.Log) },
 		"listen":  func(n *node) { c.Listen = f.listen(n) },
+		"control": func(n *node) { f.control(n, &c.Control) },
 		"sources": func(n *node) { sources = n },
 	})
 	if root.kind != mapNode {

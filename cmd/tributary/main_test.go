@@ -112,7 +112,7 @@ func TestWhatTheExampleHasInCommentsIsValid(t *testing.T) {
 	commented := regexp.MustCompile(`(?m)^( *)# ( *[a-z_]+:.*)$`)
 	alternative := regexp.MustCompile(`(?m)^ *# auth: .*\n`)
 	whole := commented.ReplaceAllString(alternative.ReplaceAllString(string(text), ""), "$1$2")
-	env := func(name string) (string, bool) { return "x", true }
+	env := func(name string) (string, bool) { return strings.Repeat("x", minToken), true }
 	if _, err := parseConfig(newConfigText("example.yaml", []byte(whole)), ".", env, testPresets()); err != nil {
 		t.Errorf("%v\n%s", err, whole)
 	}
