@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tributary/connector/control"
 )
 
 // health knows which lanes are acquired.
@@ -51,7 +53,7 @@ func (h *health) waiting() []int32 {
 // newServer answers /metrics, /livez and /readyz, and leaves the rest to the control API
 // and its page; nil: there is none. Liveness is the process's own and asks neither Kafka
 // nor an API: to restart would mend neither.
-func newServer(reg *prometheus.Registry, h *health, control http.Handler) *http.Server {
+func newServer(reg *prometheus.Registry, h *health, api *control.Handler) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: reg}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -64,13 +66,15 @@ func newServer(reg *prometheus.Registry, h *health, control http.Handler) *http.
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ready", "lanes": h.lanes()})
 	})
-	if control != nil {
-		mux.Handle("/", control) // it sets deadlines of its own for what waits
-	}
-	return &http.Server{
+	srv := &http.Server{
 		Handler: mux, MaxHeaderBytes: 16 << 10,
 		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
+	if api != nil {
+		mux.Handle("/", api) // it sets deadlines of its own for what waits
+		srv.RegisterOnShutdown(api.Close)
+	}
+	return srv
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {

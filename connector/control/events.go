@@ -40,7 +40,8 @@ func (f *filter) has(wanted []string, is string) bool {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	run     string // of the process: numbers of another are of other events
+	run     string        // of the process: numbers of another are of other events
+	slow    time.Duration // how long a write may take
 	after   uint64
 	filter  filter
 	buf     bytes.Buffer
@@ -70,11 +71,14 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		wait, cancel := context.WithTimeout(ctx, h.cfg.Heartbeat)
 		events, lost, err := h.plane.Events().Listen(wait, s.after)
 		cancel()
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
 			s.buf.WriteString(": nothing\n\n")
-			continue
+		default:
+			s.put(events, lost)
 		}
-		s.put(events, lost)
 	}
 }
 
@@ -85,7 +89,7 @@ func (h *Handler) openStream(w http.ResponseWriter, r *http.Request) (*stream, *
 		types = append(types, string(t))
 	}
 	s := &stream{
-		w: w, control: http.NewResponseController(w), run: h.plane.Info().Run, after: h.plane.Events().Last(),
+		w: w, control: http.NewResponseController(w), slow: h.slow, run: h.plane.Info().Run, after: h.plane.Events().Last(),
 		filter: filter{sources: q.words("source", nil), collections: q.words("collection", nil), types: q.words("type", types)},
 	}
 	last := cmpOr(r.Header.Get("Last-Event-ID"), q.text("last_event_id"))
@@ -139,7 +143,7 @@ func (s *stream) flush() error {
 	if s.buf.Len() == 0 {
 		return nil
 	}
-	s.control.SetWriteDeadline(time.Now().Add(writeTime))
+	s.control.SetWriteDeadline(time.Now().Add(s.slow))
 	_, err := s.w.Write(s.buf.Bytes())
 	s.buf.Reset()
 	if err != nil {

@@ -1,5 +1,7 @@
 package control
 
+import "time"
+
 // Patterns returns the patterns of the routes, as the mux has them.
 func (h *Handler) Patterns() []string {
 	var patterns []string
@@ -8,3 +10,6 @@ func (h *Handler) Patterns() []string {
 	}
 	return patterns
 }
+
+// SetSlow sets how long a client may take to read an event.
+func (h *Handler) SetSlow(d time.Duration) { h.slow = d }

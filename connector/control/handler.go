@@ -38,6 +38,7 @@ type Handler struct {
 	api   *http.ServeMux
 	guard *Guard
 	seen  replays
+	slow  time.Duration // how long a client may take to read an event
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -63,7 +64,7 @@ func NewHandler(p Plane, cfg Config) *Handler {
 		cfg.Heartbeat = 15 * time.Second
 	}
 	h := &Handler{
-		cfg: cfg, plane: p, api: http.NewServeMux(), guard: NewGuard(cfg),
+		cfg: cfg, plane: p, slow: writeTime, api: http.NewServeMux(), guard: NewGuard(cfg),
 		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())

@@ -27,12 +27,19 @@ type harness struct {
 
 func serve(t *testing.T, plane *controltest.Plane, change func(*control.Config)) *harness {
 	t.Helper()
+	return serveWith(t, plane, change, func(*http.Server) {})
+}
+
+func serveWith(t *testing.T, plane *controltest.Plane, change func(*control.Config), server func(*http.Server)) *harness {
+	t.Helper()
 	cfg := control.Config{Loopback: true}
 	if change != nil {
 		change(&cfg)
 	}
 	h := &harness{t: t, plane: plane, handler: control.NewHandler(plane, cfg)}
-	h.server = httptest.NewServer(h.handler)
+	h.server = httptest.NewUnstartedServer(h.handler)
+	server(h.server.Config)
+	h.server.Start()
 	t.Cleanup(func() {
 		h.handler.Close()
 		h.server.Close()
@@ -117,3 +124,14 @@ func (a *answer) into(v any) {
 		a.t.Fatalf("%v: %s", err, a.body)
 	}
 }
+
+// newRequest and newWriter are for what no connection is needed for.
+func newRequest(t *testing.T, method, path, body string) *http.Request {
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
+func newWriter() *httptest.ResponseRecorder { return httptest.NewRecorder() }
