@@ -126,7 +126,7 @@ func (a *answer) into(v any) {
 }
 
 // newRequest and newWriter are for what no connection is needed for.
-func newRequest(t *testing.T, method, path, body string) *http.Request {
+func newRequest(t testing.TB, method, path, body string) *http.Request {
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
