@@ -16,8 +16,8 @@ type Shown struct {
 	Ledger, Deleted *connector.Ledger
 	// Fingerprint is the one by which all of it was hashed.
 	Fingerprint connector.Fingerprint
-	// Began is the source's clock when it was asked first; what is younger than that by
-	// less than Lookback may not be published yet.
+	// Began is the source's clock when it was asked first; what is older than that by less
+	// than three times Lookback may not be published yet.
 	Began    connector.Instant
 	Lookback time.Duration
 	// Whole says that it was shown to its end: then what is missing is missing.
@@ -40,7 +40,7 @@ func (l *lane) against(ctx context.Context, c *Collection, state *offsets.Collec
 	}
 	k := comparison{
 		c: c, shown: shown, ledger: state.Memory.Ledger, doubts: state.Memory.Doubts, later: l.delta(state.Name),
-		floor: state.Memory.State.Floor, cursor: state.Memory.State.Cursor.Instant, young: shown.Began.Add(-shown.Lookback),
+		floor: state.Memory.State.Floor, cursor: state.Memory.State.Cursor.Instant, young: shown.Began.Add(-patience * shown.Lookback),
 		out: &Against{Whole: shown.Whole, Began: shown.Began.String()},
 	}
 	for _, p := range state.Memory.State.Prints {
@@ -52,6 +52,12 @@ func (l *lane) against(ctx context.Context, c *Collection, state *offsets.Collec
 	k.run()
 	return nil
 }
+
+// patience is after how many lookbacks a version has to be published. What turned visible
+// late is read when it is between one and one and a half of them old, by the first pull
+// after that; the rest is for one that waits for its interval, its budget, or an API that
+// hangs.
+const patience = 3
 
 // A comparison is that of one collection.
 type comparison struct {
@@ -124,11 +130,13 @@ func (k *comparison) compare(s, e connector.Entry, live bool) (check, what strin
 }
 
 // differ is a finding, unless the record changed meanwhile: it was committed anew, is in
-// doubt, or is so young that it need not be published yet.
+// doubt, lies where a connector that was seen to commit has not come yet, or is so young
+// that it need not be published yet.
 func (k *comparison) differ(id string, at connector.Instant, check, what string) {
 	_, changed := k.later.entries.Get(id)
 	_, doubted := k.doubts[id]
-	if changed || doubted || k.later.doubts[id] || at > k.young {
+	unread := k.later.seq > 0 && at > k.later.cursor // by a connector that runs, and is behind
+	if changed || doubted || unread || k.later.doubts[id] || at > k.young {
 		k.out.Changed++
 		return
 	}

@@ -45,7 +45,8 @@ func TestWhatTheSourceShowsIsCompared(t *testing.T) {
 	}{
 		"the same":                          {func(*Shown) {}, "", "", Against{Shown: 19, Equal: 19}},
 		"one more":                          {put("new", 5000, "x"), CheckSourceUnpublished, "new", Against{Shown: 20, Equal: 19}},
-		"one more, too young":               {put("new", 900_001, "x"), "", "", Against{Shown: 20, Equal: 19, Changed: 1}},
+		"one more, just old enough":         {put("new", 700_000, "x"), CheckSourceUnpublished, "new", Against{Shown: 20, Equal: 19}},
+		"one more, too young":               {put("new", 700_001, "x"), "", "", Against{Shown: 20, Equal: 19, Changed: 1}},
 		"a newer version":                   {put("k5", 2100, "x"), CheckSourceOlder, "k5", Against{Shown: 19, Equal: 18}},
 		"an older version":                  {put("k5", 1005, "x"), CheckSourceNewer, "k5", Against{Shown: 19, Equal: 18}},
 		"other fields":                      {put("k5", 2005, "x"), CheckSourceDiffers, "k5", Against{Shown: 19, Equal: 18}},
@@ -87,6 +88,34 @@ func TestWhatIsCommittedWhileTheSourceIsReadIsNoFinding(t *testing.T) {
 	}))
 	if a := r.Collections[0].Against; !r.OK || a.Changed != 3 || a.Equal != 17 {
 		t.Errorf("%+v\n%s", a, r.text())
+	}
+}
+
+// A connector that runs and is behind has told nothing wrong; one that passed a record over
+// has.
+func TestWhatARunningConnectorHasNotReadYetIsNoFinding(t *testing.T) {
+	w := newWorld(t, 1).filled()
+	for name, c := range map[string]struct {
+		at   connector.Instant
+		runs bool
+		ok   bool
+	}{
+		"beyond the cursor":                        {600_000, true, true},
+		"beyond the cursor of one that stands":     {600_000, false, false},
+		"below the cursor":                         {1, true, false},
+		"below the cursor of one that stands":      {1, false, false},
+		"beyond the cursor of one, a moment young": {999_999, false, true},
+	} {
+		r := w.verify(shows(func(s *Shown) {
+			if c.runs {
+				w.publish(page{{"other", name}})
+			}
+			s.Ledger.Put("new", connector.Entry{Instant: c.at, Print: 1, Hash: hashOf("x")})
+		}))
+		found := r.found(CheckSourceUnpublished, "new")
+		if found == c.ok {
+			t.Errorf("%s: found %t\n%s", name, found, r.text())
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func (p page) batch(m *connector.Memory) *connector.Batch {
 		b.Entries = append(b.Entries, change)
 		m.Ledger.Put(x[0], e)
 	}
+	b.State.Cursor.Instant = max(b.State.Cursor.Instant, connector.Instant(b.State.Seq)*1000+connector.Instant(len(p)-1))
 	m.State = b.State
 	return b
 }

@@ -27,10 +27,12 @@ type lane struct {
 
 // A delta is what was committed of a collection after the consistent point.
 type delta struct {
-	// seq is the number of the last batch, 0 if there was none; gone says that the state
-	// was forgotten, or a command is in the middle of changing it.
-	seq  uint64
-	gone bool
+	// seq is the number of the last batch, 0 if there was none, and cursor the one after
+	// it; gone says that the state was forgotten, or a command is in the middle of
+	// changing it.
+	seq    uint64
+	cursor connector.Instant
+	gone   bool
 	// entries are those written, one that was dropped as a mark; doubts the ids about
 	// which there was a doubt.
 	entries connector.Ledger
@@ -143,7 +145,7 @@ func (l *lane) newer(r *kgo.Record) error {
 	switch {
 	case said.IsState:
 		if d.gone = said.Forgotten || said.State.Partial != ""; !d.gone {
-			d.seq = said.State.Seq
+			d.seq, d.cursor = said.State.Seq, said.State.State.Cursor.Instant
 		}
 	case said.IsEntry && said.Forgotten:
 		d.entries.Put(said.ID, connector.Entry{Mark: true})
