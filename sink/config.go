@@ -74,7 +74,7 @@ func (l *Lane) options() []kgo.Opt {
 		kgo.TransactionalID(offsets.TransactionalID(l.cfg.Topic, l.Number)),
 		kgo.TransactionTimeout(l.cfg.transactionTimeout()),
 		kgo.RecordDeliveryTimeout(l.cfg.deliveryTimeout()),
-		kgo.RecordPartitioner(partitioner{lane: l, keyed: kgo.StickyKeyPartitioner(nil)}),
+		kgo.RecordPartitioner(partitioner{lane: l, keyed: keyed()}),
 		// Everything of a transaction is handed over in one go and then flushed, which
 		// does not wait for the linger.
 		kgo.ProducerLinger(50*time.Millisecond),
@@ -92,10 +92,13 @@ func (l *Lane) options() []kgo.Opt {
 	)
 }
 
+// keyed spreads records by key as Java's producer does.
+func keyed() kgo.Partitioner { return kgo.StickyKeyPartitioner(nil) }
+
 // partitioner pins the records of the offsets topic to their lane's partition and
-// spreads data records by key, as Java's producer does, over the partitions that a topic
-// had when it was opened: with more of them, keys would move and lose their order. The
-// next start stops that collection.
+// spreads data records by key over the partitions that a topic had when it was opened:
+// with more of them, keys would move and lose their order. The next start stops that
+// collection.
 type partitioner struct {
 	lane  *Lane
 	keyed kgo.Partitioner
