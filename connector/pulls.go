@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +53,7 @@ type Pulls struct {
 	began   time.Time
 	refusal error                   // why nothing is pulled any more
 	held    error                   // while nothing is to be pulled
+	hurried bool                    // what waits is to go on
 	woken   context.CancelCauseFunc // ends the poller's sleep
 }
 
@@ -127,27 +127,6 @@ func (p *Pulls) Next() time.Time {
 	return at
 }
 
-// Gap returns the longest time between two pulls that the schedule leaves within the next
-// days, math.MaxInt64 where it leaves them to who asks.
-func (p *Pulls) Gap() time.Duration {
-	if p.interval > 0 {
-		return p.interval
-	}
-	gap := time.Duration(math.MaxInt64)
-	now := p.now()
-	for at, n := now, 0; n < 1000 && at.Before(now.AddDate(0, 0, 8)); n++ {
-		next := p.scheduled(at, at, 0)
-		if next.IsZero() {
-			break
-		}
-		if n == 1 || n > 1 && next.Sub(at) > gap {
-			gap = next.Sub(at)
-		}
-		at = next
-	}
-	return gap
-}
-
 // due is when the next pull is due, if one is. The mutex is held.
 func (p *Pulls) due() (time.Time, bool) {
 	if p.held != nil {
@@ -204,97 +183,12 @@ func (p *Pulls) Enter(ran Instant) {
 	p.entered = true
 }
 
-// scheduled returns when the schedule wants the pull after one that began and ended then.
-// A run of a cron expression that was missed, because the pull before took so long or
-// nobody was there, is made up for once.
-func (p *Pulls) scheduled(began, ended time.Time, ran Instant) time.Time {
-	var at time.Time
-	if p.interval > 0 {
-		at = ended.Add(p.pause(ended.Sub(began)))
-	}
-	since := began
-	if ran > 0 {
-		since = ran.Time()
-	}
-	for _, c := range p.triggers.Cron {
-		if next := c.Next(since); !next.IsZero() && (at.IsZero() || next.Before(at)) {
-			at = next
-		}
-	}
-	return at
-}
-
-// pause returns how long to wait after a pull that took so long: pulls begin an interval
-// apart, give or take the jitter that keeps collections from asking all at once. A pull
-// that took longer than that is followed by a short one all the same, so that no setting
-// makes a hot loop.
-func (p *Pulls) pause(took time.Duration) time.Duration {
-	spread := 1 + p.jitter*(2*p.random()-1)
-	return max(time.Duration(spread*float64(p.interval))-took, p.interval/10, time.Millisecond)
-}
-
 // Due says whether a pull is due.
 func (p *Pulls) Due() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, ok := p.due()
 	return ok && !at.After(p.now())
-}
-
-// A Sleep waits, or returns the context's error.
-type Sleep func(context.Context, time.Duration) error
-
-// Wait returns when a pull is due, or at until, which is zero for never.
-func (p *Pulls) Wait(ctx context.Context, sleep Sleep, until time.Time) error {
-	return p.sleep(ctx, sleep, func(now time.Time) time.Duration {
-		at, ok := p.due()
-		if !until.IsZero() && (!ok || until.Before(at)) {
-			at, ok = until, true
-		}
-		if !ok {
-			return never
-		}
-		return at.Sub(now)
-	})
-}
-
-// Pass waits while an operator has made it rest.
-func (p *Pulls) Pass(ctx context.Context, sleep Sleep) error {
-	return p.sleep(ctx, sleep, func(time.Time) time.Duration {
-		if p.held == nil {
-			return 0
-		}
-		return never
-	})
-}
-
-// never is how long to wait for what nobody has asked for.
-const never = 24 * time.Hour
-
-// errWoken ends a sleep.
-var errWoken = errors.New("woken")
-
-// sleep sleeps until there is no time left, which is asked under the mutex, and again
-// whenever the poller is woken.
-func (p *Pulls) sleep(ctx context.Context, sleep Sleep, left func(now time.Time) time.Duration) error {
-	for ctx.Err() == nil {
-		within, cancel := context.WithCancelCause(ctx)
-		p.mu.Lock()
-		d := left(p.now())
-		p.woken = cancel
-		p.mu.Unlock()
-		if d <= 0 {
-			cancel(nil)
-			return nil
-		}
-		err := sleep(within, d)
-		woken := within.Err() != nil
-		cancel(nil)
-		if err != nil && !woken {
-			return err
-		}
-	}
-	return context.Cause(ctx)
 }
 
 // Begin begins the pull that is due and returns its reasons.

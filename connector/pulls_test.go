@@ -264,3 +264,22 @@ func TestTheLongestGapOfASchedule(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoIsInAHurryDoesNotWaitForTheNextTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPulls(Settings{}, time.Now, nil)
+		began := time.Now()
+		go func() {
+			time.Sleep(time.Second)
+			p.Ask(Reason{Name: ReasonManual}) // who only asks waits with the others
+			time.Sleep(time.Second)
+			p.Hurry(Reason{Name: ReasonManual})
+		}()
+		if err := p.Rest(t.Context(), sleepOf, time.Minute); err != nil || time.Since(began) != 2*time.Second {
+			t.Errorf("rests %s: %v", time.Since(began), err)
+		}
+		if err := p.Rest(t.Context(), sleepOf, time.Minute); err != nil || time.Since(began) != time.Minute+2*time.Second {
+			t.Errorf("rests the next time until after %s: %v", time.Since(began), err)
+		}
+	})
+}

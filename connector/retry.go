@@ -75,7 +75,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", next.Wait.Round(time.Millisecond))
 		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
-		if err := r.env.Sleep(ctx, next.Wait); err != nil {
+		if err := r.env.Pulls.Rest(ctx, r.env.Sleep, next.Wait); err != nil {
 			return Page{}, err
 		}
 	}

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,7 @@ import (
 // neither block nor ask the collection.
 type Watcher struct {
 	State  func(from, to string)
-	Pull   func(reasons []Reason, took time.Duration, changed bool, err error)
+	Pull   func(reasons []string, took time.Duration, changed bool, err error)
 	Commit func(upserts, deletions int)
 }
 
@@ -111,7 +112,7 @@ func (c *CollectionMetrics) Ended(took time.Duration, reasons []Reason, changed 
 		c.PollDuration.Observe(took.Seconds())
 	}
 	if c.Watch.Pull != nil {
-		c.Watch.Pull(reasons, took, changed, err)
+		c.Watch.Pull(strings.Split(NamesOf(reasons), ","), took, changed, err)
 	}
 }
 

@@ -58,6 +58,9 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 			return nil
 		case fatal(err, owned):
 			return err
+		case errors.Is(err, ErrAgain):
+			l.log.Info("the lane is acquired again, as was asked for")
+			continue
 		}
 		failures++
 		wait := pauseAfter(failures)
@@ -79,6 +82,10 @@ func Own(ctx context.Context, cfg Config, number int32, use func(context.Context
 		}
 	}
 }
+
+// ErrAgain is for use to return when it wants its lane acquired anew although nothing has
+// failed: everything held in memory is forgotten.
+var ErrAgain = errors.New("acquire the lane again")
 
 // claimsWithin is how long a successor mostly takes from its fence to its claim.
 const claimsWithin = time.Second

@@ -175,7 +175,7 @@ func (d *demo) say(what string) { fmt.Fprintf(d.a.stdout, "── %s ──\n", 
 func (d *demo) start(wg *sync.WaitGroup) (stop func()) {
 	d.lives++
 	ctx, cancel := context.WithCancel(context.Background())
-	log := newLogger(LogConfig{Format: "text", Level: slog.LevelError}, d.screen)
+	log := newLogger(LogConfig{Format: "text", Level: slog.LevelError}, new(slog.LevelVar), d.screen)
 	opts, err := d.cfg.Kafka.Opts()
 	if err != nil {
 		panic(err) // plain addresses of our own

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -64,7 +65,8 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	screen := newScreen(a.stderr)
-	log := newLogger(cfg.Log, screen)
+	var level slog.LevelVar
+	log := newLogger(cfg.Log, &level, screen)
 	var dev *devKafka
 	if f.dev {
 		if dev, err = startDev(cfg); err != nil {
@@ -84,7 +86,14 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	if f.untilCaughtUp {
 		e.giveUp = 3
 	}
-	stopServer, err := serveHTTP(cfg.Listen, newServer(reg, e.health, nil), f.untilCaughtUp || f.dev)
+	plane, err := newPlane(a, e, &level)
+	if err != nil {
+		return err
+	}
+	defer plane.Close()
+	api := newControl(cfg, plane, e.log)
+	defer api.Close()
+	stopServer, err := serveHTTP(cfg.Listen, newServer(reg, e.health, api), f.untilCaughtUp || f.dev)
 	if err != nil {
 		return err
 	}

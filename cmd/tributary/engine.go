@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/connector"
+	"tributary/connector/control"
 	"tributary/connector/rest"
 	"tributary/offsets"
 	"tributary/sink"
@@ -44,6 +45,16 @@ type engine struct {
 	keepers     map[string]*keeper // by source, of those that have one
 	collections []*collection
 	health      *health
+	events      *control.Hub
+
+	mu    sync.Mutex
+	lanes map[int32]*ownedLane // while they are acquired
+}
+
+// An ownedLane is one that is acquired, until again has it acquired anew.
+type ownedLane struct {
+	*sink.Lane
+	again context.CancelCauseFunc
 }
 
 // A collection is one of the engine, over all lives of its lane.
@@ -54,18 +65,26 @@ type collection struct {
 	m        *connector.CollectionMetrics
 	source   *connector.SourceMetrics
 	progress progress
+	pulls    *connector.Pulls
 
 	mu       sync.Mutex
 	caughtUp bool
 	stopped  *connector.StopError
+	hold     control.Hold
+	// positions says up to where its topic can be read, in this life of the lane; nil: it
+	// is not open.
+	positions func(context.Context) ([]connector.Position, error)
 }
 
 func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connector.Metrics, version string) *engine {
 	var number [8]byte
 	rand.Read(number[:]) // never fails
+	events := control.NewHub()
+	log = telling(log, events)
 	e := &engine{
 		cfg: cfg, kafka: kafka, log: log, metrics: metrics, version: version, run: hex.EncodeToString(number[:]),
 		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, health: &health{ready: map[int32]bool{}},
+		events: events, lanes: map[int32]*ownedLane{},
 	}
 	for _, s := range cfg.Sources {
 		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())
@@ -79,8 +98,9 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 			c.Rest.Auth = e.keepers[s.Name].auth(c.Rest.Auth)
 			e.collections = append(e.collections, &collection{
 				CollectionConfig: c, lane: lane, source: source,
-				log: log.With("source", s.Name, "collection", c.Settings.Collection),
-				m:   metrics.Collection(s.Name, c.Settings.Collection),
+				log:   log.With("source", s.Name, "collection", c.Settings.Collection),
+				m:     metrics.Collection(s.Name, c.Settings.Collection),
+				pulls: connector.NewPulls(c.Settings, time.Now, mathrand.Float64),
 			})
 		}
 	}
@@ -153,9 +173,9 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 			}
 		})
 	}
-	e.health.set(lane.Number, true)
+	e.own(lane, cancel)
 	<-ctx.Done()
-	e.health.set(lane.Number, false)
+	e.disown(lane.Number)
 	wg.Wait()
 	for _, c := range e.collections {
 		if c.lane == lane.Number && c.m.State() != connector.StateStopped {
@@ -171,7 +191,7 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 // read reads one collection for as long as the lane lives. It returns an error only
 // when it is about the lane.
 func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
-	c.restoring()
+	c.restoring(holdOf(lane, offsets.Name(c.name())))
 	reader, err := e.openWhenLet(ctx, lane, c, opening)
 	if err == nil {
 		c.m.SetState(connector.StateRunning)
@@ -181,6 +201,7 @@ func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, openi
 	switch {
 	case errors.As(err, &stop):
 		c.stop(stop)
+		c.pulls.Refuse(stop)
 		if e.allStopped() {
 			e.log.Error("no collection is left running: nothing more happens until it is started again")
 		}
@@ -222,8 +243,10 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 	if err != nil {
 		return nil, &connector.StopError{What: err.Error(), Remedy: "mend the config of this collection"}
 	}
+	c.open(w.Readable)
 	env := connector.Env{
-		Now: time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
+		Pulls: c.pulls,
+		Now:   time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
 		Go:   func(send func()) { go send() }, // the reader waits for it
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
 	}
@@ -237,12 +260,21 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 	return connector.NewReader(set, src, w, w.Memory(), env, c.m)
 }
 
-// restoring begins another life: what stopped the last one is asked anew.
-func (c *collection) restoring() {
+// restoring begins another life: what stopped the last one is asked anew, and what an
+// operator wants is what was committed.
+func (c *collection) restoring(h control.Hold) {
 	c.m.SetState(connector.StateRestoring)
+	c.setHold(h)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopped = nil
+	c.stopped, c.positions = nil, nil
+}
+
+// open says how to learn up to where the topic can be read.
+func (c *collection) open(positions func(context.Context) ([]connector.Position, error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.positions = positions
 }
 
 func (c *collection) setCaughtUp() {
@@ -282,6 +314,8 @@ func (c *collection) done() (caughtUp bool, stuck string) {
 	switch {
 	case c.stopped != nil:
 		return false, c.stopped.Error()
+	case c.hold != control.HoldNone:
+		return false, "an operator has made it rest"
 	case c.m.State() == connector.StateQuarantined:
 		return false, "its topic refuses records"
 	default:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -194,13 +193,4 @@ func (s *screen) paint(buf *bytes.Buffer) {
 		buf.WriteString(strings.TrimRight(string(r), " ") + "\n")
 	}
 	s.shown = len(s.lines)
-}
-
-// newLogger logs to w as the config says.
-func newLogger(c LogConfig, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.Level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
 }

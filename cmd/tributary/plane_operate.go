@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tributary/connector"
+	"tributary/connector/control"
+	"tributary/offsets"
+	"tributary/sink"
+)
+
+// Hold commits what an operator wants and then does it, so that no restart forgets it.
+func (p *plane) Hold(ctx context.Context, n control.Name, h control.Hold) error {
+	c, err := p.find(n)
+	if err != nil {
+		return err
+	}
+	for {
+		lane, err := p.lane(ctx, c)
+		if err != nil {
+			return err
+		}
+		if holdOf(lane.Lane, offsets.Name(n)) != h {
+			err = lane.CommitHold(n.Source, n.Collection, string(h))
+		}
+		if err == nil {
+			break
+		}
+		if !lane.Spent() {
+			return asControl(err)
+		}
+		if err := p.next(ctx, c, lane); err != nil {
+			return err
+		}
+	}
+	c.setHold(h)
+	return nil
+}
+
+// setHold makes the collection rest, or go on.
+func (c *collection) setHold(h control.Hold) {
+	c.mu.Lock()
+	was := c.hold
+	c.hold = h
+	c.mu.Unlock()
+	if was != h {
+		c.log.Info("an operator has changed what is to be done", "from", holdText(was), "to", holdText(h))
+	}
+	switch h {
+	case control.HoldNone:
+		c.m.SetHeld("")
+		c.pulls.Hold(nil)
+	case control.HoldStopped:
+		c.m.SetHeld(connector.StateStopped)
+		c.pulls.Hold(connector.ErrHeld)
+	default:
+		c.m.SetHeld(connector.StatePaused)
+		c.pulls.Hold(connector.ErrHeld)
+	}
+}
+
+func holdText(h control.Hold) string {
+	if h == control.HoldNone {
+		return "running"
+	}
+	return string(h)
+}
+
+// lane returns the lane of a collection as soon as it is acquired, within a moment.
+func (p *plane) lane(ctx context.Context, c *collection) (*ownedLane, error) {
+	for until := time.Now().Add(5 * time.Second); ; {
+		if l := p.e.lane(c.lane); l != nil {
+			return l, nil
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return nil, err
+		}
+		if time.Now().After(until) {
+			return nil, &control.Error{Kind: control.Unavailable, Detail: fmt.Sprintf("lane %d is being acquired", c.lane), Remedy: "the log says what it waits for"}
+		}
+	}
+}
+
+// next waits for the life of a lane behind this one.
+func (p *plane) next(ctx context.Context, c *collection, was *ownedLane) error {
+	for {
+		now, err := p.lane(ctx, c)
+		if err != nil || now != was {
+			return err
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// visit changes committed state as the commands do, and returns when our own lane goes on
+// from there: it would learn that it was fenced with its next transaction only.
+func (p *plane) visit(ctx context.Context, c *collection, edit func() error) error {
+	was, err := p.lane(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := edit(); err != nil {
+		return asControl(err)
+	}
+	was.again(sink.ErrAgain)
+	return p.next(ctx, c, was)
+}
+
+func (p *plane) Restart(ctx context.Context, n control.Name) error {
+	c, err := p.find(n)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	stopped := c.stopped != nil
+	c.mu.Unlock()
+	if stopped {
+		// What it holds in memory is not the fold of what is committed any more: its lane is
+		// acquired again, as after any failure.
+		return p.visit(ctx, c, func() error { return nil })
+	}
+	c.pulls.Hurry(connector.Reason{Name: connector.ReasonManual, Collection: n.Collection})
+	return nil
+}
+
+func (p *plane) Sweep(ctx context.Context, n control.Name, approve bool) error {
+	c, err := p.find(n)
+	if err != nil {
+		return err
+	}
+	if c.Settings.Sweeps.Every == 0 {
+		return &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("%s is not swept", n), Remedy: "say so in its config: `deletions: {sweep: {every: 24h}}`"}
+	}
+	return p.visit(ctx, c, func() error { return p.editor.sweep(ctx, c.CollectionConfig, approve, false) })
+}
+
+func (p *plane) Reset(ctx context.Context, n control.Name, republish bool) error {
+	c, err := p.stopped(n, "reset")
+	if err != nil {
+		return err
+	}
+	return p.visit(ctx, c, func() error { return p.editor.reset(ctx, c.CollectionConfig, resetFlags{republish: republish}) })
+}
+
+func (p *plane) SetCursor(ctx context.Context, n control.Name, instant string) error {
+	c, err := p.stopped(n, "moved")
+	if err != nil {
+		return err
+	}
+	to, err := past("instant", instant)
+	if err != nil {
+		return &control.Error{Kind: control.Invalid, Detail: err.Error(), Remedy: "send an instant such as 2026-01-31T00:00:00Z, or beginning"}
+	}
+	return p.visit(ctx, c, func() error { return p.editor.set(ctx, c.CollectionConfig, to, false) })
+}
+
+// stopped returns a collection that an operator has stopped.
+func (p *plane) stopped(n control.Name, what string) (*collection, error) {
+	c, err := p.find(n)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hold != control.HoldStopped {
+		return nil, &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("%s is not stopped by an operator, so it cannot be %s", n, what), Remedy: "stop it first, and resume it afterwards"}
+	}
+	return c, nil
+}
+
+// holdOf reads a hold as it was committed.
+func holdOf(l *sink.Lane, n offsets.Name) control.Hold {
+	return control.Hold(l.Hold(n.Source, n.Collection))
+}
