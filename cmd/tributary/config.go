@@ -114,6 +114,14 @@ func LoadConfig(path string, env func(string) (string, bool)) (*Config, error) {
 }
 
 func loadConfig(path string, env func(string) (string, bool), p presets) (*Config, error) {
+	text, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseConfig(text, filepath.Dir(path), env, p)
+}
+
+func readConfig(path string) (*configText, error) {
 	data, err := readFile(path)
 	if err != nil {
 		message := err.Error()
@@ -122,21 +130,12 @@ func loadConfig(path string, env func(string) (string, bool), p presets) (*Confi
 		}
 		return nil, &ConfigError{File: path, Message: message}
 	}
-	return parseConfig(newConfigText(path, data), filepath.Dir(path), env, p)
+	return newConfigText(path, data), nil
 }
 
 // parseConfig decodes a config whose files are in folder.
 func parseConfig(text *configText, folder string, env func(string) (string, bool), p presets) (*Config, error) {
-	d := newDecoder(expander{env: env, readFile: func(name string) ([]byte, error) {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(folder, name)
-		}
-		data, err := readFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("file %s: %w", name, err)
-		}
-		return data, nil
-	}})
+	d := newDecoder(expanderIn(folder, env))
 	root := parseTree(d, text)
 	if root == nil {
 		return nil, d.err()
@@ -147,6 +146,20 @@ func parseConfig(text *configText, folder string, env func(string) (string, bool
 		return nil, d.err()
 	}
 	return &f.cfg, nil
+}
+
+// expanderIn returns what puts variables and files of a folder in.
+func expanderIn(folder string, env func(string) (string, bool)) expander {
+	return expander{env: env, readFile: func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(folder, name)
+		}
+		data, err := readFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("file %s: %w", name, err)
+		}
+		return data, nil
+	}}
 }
 
 // maxFileBytes bounds what is read from a file that a config names.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,6 +44,29 @@ func (f *fileDecoder) control(n *node, c *ControlConfig) {
 			}
 		},
 	})
+}
+
+// loadControl reads from the config at path where its connector listens and with what
+// token. It looks at nothing else: who operates a connector need not have the credentials
+// of its sources.
+func loadControl(path string, env func(string) (string, bool)) (listen string, c ControlConfig, err error) {
+	text, err := readConfig(path)
+	if err != nil {
+		return "", c, err
+	}
+	f := fileDecoder{decoder: newDecoder(expanderIn(filepath.Dir(path), env))}
+	root := parseTree(f.decoder, text)
+	listen = defaultListen
+	if at := root.get("listen"); at != nil {
+		listen = f.listen(at)
+	}
+	if at := root.get("control"); at != nil {
+		f.control(at, &c)
+	}
+	if len(f.problems) > 0 {
+		return "", c, f.err()
+	}
+	return listen, c, nil
 }
 
 // hostName fits a name or an address, in brackets where it has colons, and a port.
