@@ -22,7 +22,7 @@ test: ## every test; those that need a real Kafka are skipped, by name, where th
 
 .PHONY: race
 race: ## the packages with concurrency, under the race detector
-	$(GO) test -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim ./test/budget
+	$(GO) test -timeout 60m -race ./cmd/... ./connector/... ./offsets/... ./sink/... ./test/hostile ./test/oracle ./test/sim ./test/budget
 
 .PHONY: controls
 controls: ## every mistake on purpose, each of which a test must catch: a quarter of an hour or more
