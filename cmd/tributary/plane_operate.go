@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -170,6 +171,33 @@ func (p *plane) stopped(n control.Name, what string) (*collection, error) {
 		return nil, &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("%s is not stopped by an operator, so it cannot be %s", n, what), Remedy: "stop it first, and resume it afterwards"}
 	}
 	return c, nil
+}
+
+// Changes reads the topic, for what a record was before is nowhere else.
+func (p *plane) Changes(ctx context.Context, n control.Name, key string, limit int) (control.Changes, error) {
+	c, err := p.find(n)
+	if err != nil {
+		return control.Changes{}, err
+	}
+	found, err := sink.LastChanges(ctx, p.e.kafka, c.Topic, key, limit, 0)
+	if err != nil {
+		return control.Changes{}, asControl(err)
+	}
+	v := control.Changes{Key: key, Partition: found.Partition, Since: found.Since, Until: found.Until, Whole: found.Whole, Changes: []control.Change{}}
+	for _, f := range found.Changes {
+		change := control.Change{Offset: f.Offset, Timestamp: f.Timestamp.UTC(), Batch: f.Batch, Value: f.Value}
+		if f.Instant != connector.Beginning {
+			change.Instant = f.Instant.String()
+		}
+		switch {
+		case f.Value == nil:
+			change.Value = json.RawMessage("null")
+		case !json.Valid(f.Value): // written by somebody else
+			change.Value, _ = json.Marshal(string(f.Value))
+		}
+		v.Changes = append(v.Changes, change)
+	}
+	return v, nil
 }
 
 // holdOf reads a hold as it was committed.

@@ -30,7 +30,3 @@ func noReplica(source string) error {
 func (p *plane) Push(ctx context.Context, source string, body json.RawMessage) (json.RawMessage, error) {
 	return nil, &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("source %s has no handler, so nothing can be pushed to it", source)}
 }
-
-func (p *plane) Changes(ctx context.Context, n control.Name, key string, limit int) (control.Changes, error) {
-	return control.Changes{}, &control.Error{Kind: control.Unavailable, Detail: "not yet"}
-}
