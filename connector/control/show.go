@@ -161,7 +161,11 @@ func orderNames() []string {
 
 // compareAttention puts first what a person should look at first.
 func compareAttention(a, b *Collection) int {
-	return cmp.Or(cmp.Compare(a.Urgency(), b.Urgency()), cmp.Compare(lagOf(b), lagOf(a)))
+	urgency := a.Urgency()
+	if by := cmp.Compare(urgency, b.Urgency()); by != 0 || urgency > 4 {
+		return by
+	}
+	return cmp.Compare(lagOf(b), lagOf(a))
 }
 
 // Urgency says how soon a person should look at a collection: 0 is what does not mend
@@ -178,10 +182,17 @@ func (c *Collection) Urgency() int {
 		return 2
 	case c.Guarded, c.Why != "":
 		return 3
-	case c.State == connector.StateRestoring, lagOf(c) > 0:
+	case c.State == connector.StateRestoring, c.Late():
 		return 4
 	}
 	return 5
+}
+
+// Late says that it is not caught up for longer than a run that is under way explains:
+// at the end of every interval each collection is behind for a moment, and a list sorted
+// by that would never rest.
+func (c *Collection) Late() bool {
+	return lagOf(c) > max(10, c.Interval)
 }
 
 // lagOf is endless for what was never caught up.

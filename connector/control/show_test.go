@@ -25,6 +25,24 @@ func five() *controltest.Plane {
 	return controltest.New(all...)
 }
 
+// A collection is a little behind at the end of each of its intervals: were that a reason
+// to be first, a list of many would never rest.
+func TestOnlyWhatIsReallyLateIsPutFirst(t *testing.T) {
+	a, b, c := controltest.Collection("eu", "a"), controltest.Collection("eu", "b"), controltest.Collection("eu", "c")
+	moment, late := 12.0, 31.0 // of an interval of 30
+	b.Lag, c.Lag = &moment, &late
+	h := serve(t, controltest.New(a, b, c), nil)
+	var page control.CollectionPage
+	h.ask("GET", "/v1/collections?sort=attention", "").is(200).into(&page)
+	var names []string
+	for _, c := range page.Collections {
+		names = append(names, c.Collection)
+	}
+	if got := strings.Join(names, " "); got != "c a b" {
+		t.Errorf("the order is %s, want c a b", got)
+	}
+}
+
 func TestCollectionsAreSearchedSortedAndPaged(t *testing.T) {
 	h := serve(t, five(), nil)
 	for _, c := range []struct {

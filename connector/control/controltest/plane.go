@@ -118,15 +118,16 @@ func (p *Plane) Sources() []control.Source {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sources := slices.Clone(p.sources)
+	index := map[string]*control.Source{}
 	for i := range sources {
-		s := &sources[i]
-		s.States = map[string]int{}
-		for _, c := range p.collections {
-			if c.Source == s.Name {
-				s.Collections++
-				s.States[c.State]++
-			}
-		}
+		sources[i].States = map[string]int{}
+		index[sources[i].Name] = &sources[i]
+	}
+	for i := range p.collections {
+		c := &p.collections[i]
+		s := index[c.Source]
+		s.Collections++
+		s.States[c.State]++
 	}
 	return sources
 }
