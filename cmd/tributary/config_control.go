@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tributary/connector/control"
+	"tributary/connector/control/page"
 )
 
 // ControlConfig says who may see and operate the connector at its listen address.
@@ -85,6 +86,6 @@ func newControl(cfg *Config, p control.Plane, log *slog.Logger) *control.Handler
 		log.Warn("the control API and the status page answer nobody: this is not the loopback, and `control.token` is not set", "listen", cfg.Listen)
 	}
 	return control.NewHandler(p, control.Config{
-		Token: cfg.Control.Token.Reveal(), Hosts: slices.Clone(cfg.Control.Hosts), Loopback: open, Log: log,
+		Token: cfg.Control.Token.Reveal(), Hosts: slices.Clone(cfg.Control.Hosts), Loopback: open, Page: page.Handler(), Log: log,
 	})
 }
