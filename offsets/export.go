@@ -20,7 +20,13 @@ import (
 //	{"id":"17","v":1,"since":…,"at":…,"absent":false,"twice":false}],
 //	"receipts":[
 //	{"key":"id:18","v":1,"instant":…,"print":1,"hash":"0f…"}]}
+//	],"handlers":[
+//	{"source":"crm",…as in the topic…}
+//	],"holds":[
+//	{"source":"crm","collection":"deals",…as in the topic…}
 //	]}
+//
+// Handlers and holds are left out where there are none.
 const exportVersion = 1
 
 type (
@@ -46,9 +52,15 @@ type (
 	}
 )
 
-// Export writes collections that have a state as JSON, to be read by people and by
-// Import.
-func Export(w io.Writer, topic string, collections []*Collection) error {
+// Beside is what a file of export holds beside collections.
+type Beside struct {
+	Handlers map[string]*connector.HandlerState // by source
+	Holds    map[Name]Hold
+}
+
+// Export writes collections that have a state as JSON, with what stands beside them, to be
+// read by people and by Import.
+func Export(w io.Writer, topic string, collections []*Collection, beside Beside) error {
 	b := bufio.NewWriterSize(w, 1<<16)
 	put := func(text string) { b.WriteString(text) } // an error stays until Flush
 	value := func(v any) { b.Write(mustJSON(v)) }
@@ -94,7 +106,11 @@ func Export(w io.Writer, topic string, collections []*Collection) error {
 		}
 		put("]}")
 	}
-	put("\n]}\n")
+	put("\n]")
+	if err := beside.export(b); err != nil {
+		return err
+	}
+	put("}\n")
 	return b.Flush()
 }
 
@@ -102,20 +118,23 @@ func (c *Collection) stateRecord() State {
 	return State{State: c.Memory.State, Identity: c.Identity, Instance: c.Instance, Sum: c.Sum}
 }
 
-// Import reads what Export wrote and hands over one collection at a time. It checks
-// that each adds up to its sum: a file that was cut or changed is refused, with the
-// place. Nothing is written.
-func Import(r io.Reader, each func(*Collection) error) error {
-	d := importer{dec: json.NewDecoder(bufio.NewReaderSize(r, 1<<16))}
+// Import reads what Export wrote, hands over one collection at a time, and returns what
+// stands beside them. It checks that each adds up to its sum: a file that was cut or
+// changed is refused, with the place. Nothing is written.
+func Import(r io.Reader, each func(*Collection) error) (Beside, error) {
+	d := importer{dec: json.NewDecoder(bufio.NewReaderSize(r, 1<<16)), beside: NewBeside()}
 	if err := d.document(each); err != nil {
-		return fmt.Errorf("at byte %d: %w", d.dec.InputOffset(), err)
+		return NewBeside(), fmt.Errorf("at byte %d: %w", d.dec.InputOffset(), err)
 	}
-	return nil
+	return d.beside, nil
 }
 
 // An importer reads the exported form piece by piece: a ledger is larger than one would
 // hold as JSON.
-type importer struct{ dec *json.Decoder }
+type importer struct {
+	dec    *json.Decoder
+	beside Beside
+}
 
 func (d *importer) document(each func(*Collection) error) error {
 	version, ended := 0, false
@@ -144,6 +163,10 @@ func (d *importer) document(each func(*Collection) error) error {
 				}
 				return each(c)
 			})
+		case "handlers":
+			return d.array(d.handler)
+		case "holds":
+			return d.array(d.hold)
 		}
 		return fmt.Errorf("member %q is not known", name)
 	})

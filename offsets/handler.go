@@ -1,7 +1,6 @@
 package offsets
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -29,19 +28,20 @@ type (
 // space. What could not be read back, which nobody could go on from, is its error: no
 // JSON, or one that is nested too deep.
 func encodeHandler(h connector.HandlerState, instance string) ([]byte, error) {
+	text, err := plainJSON(toHandlerJSON(h, instance))
+	if err != nil {
+		return nil, err
+	}
+	_, err = decodeHandler(text)
+	return text, err
+}
+
+func toHandlerJSON(h connector.HandlerState, instance string) handlerJSON {
 	j := handlerJSON{V: 1, Seq: h.Seq, State: h.State, Dumped: instantText(h.Dumped), Instance: instance}
 	for _, p := range h.Pushes {
 		j.Pushes = append(j.Pushes, pushJSON(p))
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(j); err != nil {
-		return nil, err
-	}
-	text := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	_, err := decodeHandler(text)
-	return text, err
+	return j
 }
 
 func decodeHandler(v []byte) (connector.HandlerState, error) {
@@ -49,6 +49,10 @@ func decodeHandler(v []byte) (connector.HandlerState, error) {
 	if err := strictJSON(v, &j); err != nil {
 		return connector.HandlerState{}, err
 	}
+	return j.handler()
+}
+
+func (j *handlerJSON) handler() (connector.HandlerState, error) {
 	h := connector.HandlerState{Seq: j.Seq, State: j.State, Dumped: connector.Instant(j.Dumped)}
 	if string(h.State) == "null" {
 		h.State = nil

@@ -2,6 +2,7 @@ package offsets
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -27,8 +28,10 @@ type holdJSON struct {
 	At       instantText `json:"at"`
 }
 
-func encodeHold(h Hold) []byte {
-	return mustJSON(holdJSON{V: 1, Hold: h.Hold, Instance: h.Instance, At: instantText(h.At)})
+func encodeHold(h Hold) []byte { return mustJSON(toHoldJSON(h)) }
+
+func toHoldJSON(h Hold) holdJSON {
+	return holdJSON{V: 1, Hold: h.Hold, Instance: h.Instance, At: instantText(h.At)}
 }
 
 func decodeHold(v []byte) (Hold, error) {
@@ -36,12 +39,14 @@ func decodeHold(v []byte) (Hold, error) {
 	if err := strictJSON(v, &j); err != nil {
 		return Hold{}, err
 	}
-	for _, known := range Holds {
-		if j.Hold == known {
-			return Hold{Hold: j.Hold, Instance: j.Instance, At: connector.Instant(j.At)}, nil
-		}
+	return j.hold()
+}
+
+func (j *holdJSON) hold() (Hold, error) {
+	if !slices.Contains(Holds[:], j.Hold) {
+		return Hold{}, fmt.Errorf("hold %.40q is none that this program knows: use the program that wrote it, or a newer one", j.Hold)
 	}
-	return Hold{}, fmt.Errorf("hold %.40q is none that this program knows: use the program that wrote it, or a newer one", j.Hold)
+	return Hold{Hold: j.Hold, Instance: j.Instance, At: connector.Instant(j.At)}, nil
 }
 
 // HoldRecord returns the record that holds a collection, or lets it go on with nil.

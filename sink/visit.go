@@ -63,12 +63,17 @@ func Visit(ctx context.Context, cfg Config, number int32, use func(context.Conte
 // Take opens a collection for whoever means to replace its state: whatever is there is
 // taken as it is, whether or not it adds up or belongs to the topic there is now. The
 // topic is made if it is missing. Batches are numbered above the state's number and
-// above seq.
+// above seq. The handler of the source, if it has one, begins at its beginning.
 func (l *Lane) Take(ctx context.Context, source, collection, topic string, seq uint64, m *connector.CollectionMetrics) (*Writer, error) {
 	l.mu.Lock()
 	c := l.table.Collection(offsets.Name{Source: source, Collection: collection})
 	l.mu.Unlock()
 	if err := l.notHung(ctx, c.Name, topic); err != nil {
+		return nil, err
+	}
+	// First: a ledger that was replaced, below a handler that goes on, would miss what it
+	// does not say again.
+	if err := l.forgetHandler(source); err != nil {
 		return nil, err
 	}
 	id, err := l.take(ctx, c, topic, seq)

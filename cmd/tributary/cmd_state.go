@@ -57,7 +57,7 @@ func newStateShowCmd(a *app) *cobra.Command {
 		}
 		if len(args) == 1 {
 			view.only(args[0])
-			if len(view.Collections)+len(view.Tokens) == 0 {
+			if len(view.Collections)+len(view.Tokens)+len(view.Handlers)+len(view.Holds) == 0 {
 				return fmt.Errorf("offsets topic %s holds no state of %q", cfg.Offsets.Topic, args[0])
 			}
 		}
@@ -76,6 +76,10 @@ type stateView struct {
 	Collections []collectionView `json:"collections"`
 	// Tokens are the OAuth2 tokens that are kept: nothing of what is sealed.
 	Tokens []tokenView `json:"tokens,omitempty"`
+	// Handlers are what handlers are resumed from, Holds the collections that an operator
+	// makes rest.
+	Handlers []handlerView `json:"handlers,omitempty"`
+	Holds    []holdView    `json:"holds,omitempty"`
 }
 
 type laneView struct {
@@ -105,6 +109,10 @@ type collectionView struct {
 	TopicID     string `json:"topic_id"`
 	Partitions  int32  `json:"partitions"`
 	Instance    string `json:"instance"`
+	// Reasons are why the last pull ran that led to a batch, Ran is when the last one ended
+	// that a cron expression asked for.
+	Reasons string `json:"reasons,omitempty"`
+	Ran     string `json:"ran,omitempty"`
 	// Sweep is there when the collection is swept, or was.
 	Sweep *sweepView `json:"sweep,omitempty"`
 	// Problem is empty when the ledger adds up to the sum.
@@ -131,6 +139,7 @@ func readState(ctx context.Context, cfg *Config) (*stateView, error) {
 		v.add(int(lane), table)
 	}
 	slices.SortFunc(v.Tokens, func(a, b tokenView) int { return cmp.Compare(a.Source, b.Source) })
+	v.sortBeside()
 	slices.SortFunc(v.Collections, func(a, b collectionView) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Collection, b.Collection))
 	})
@@ -159,6 +168,7 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 	for source, auth := range t.Auths {
 		v.Tokens = append(v.Tokens, viewToken(source, lane, auth))
 	}
+	v.addBeside(lane, t)
 	for name, c := range t.Collections {
 		s := c.Memory.State
 		row := collectionView{
@@ -168,6 +178,9 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 			Seq: s.Seq, Sum: c.Sum.String(), Topic: c.Topic, TopicID: hex.EncodeToString(c.ID[:]), Partitions: c.Partitions, Instance: c.Instance,
 		}
 		row.Sweep = sweepOf(c.Memory)
+		if row.Reasons = s.Reasons; s.Ran != 0 {
+			row.Ran = s.Ran.String()
+		}
 		if !c.Known {
 			row.Problem = "its state record is missing"
 		} else if c.Partial != "" {
@@ -182,6 +195,8 @@ func (v *stateView) add(lane int, t *offsets.Table) {
 // only keeps one source, or one collection of it.
 func (v *stateView) only(name string) {
 	v.Tokens = slices.DeleteFunc(v.Tokens, func(t tokenView) bool { return t.Source != name })
+	v.Handlers = slices.DeleteFunc(v.Handlers, func(h handlerView) bool { return h.Source != name })
+	v.Holds = slices.DeleteFunc(v.Holds, func(h holdView) bool { return h.Source != name && h.Source+"."+h.Collection != name })
 	v.Collections = slices.DeleteFunc(v.Collections, func(c collectionView) bool {
 		return c.Source != name && c.Source+"."+c.Collection != name
 	})
@@ -215,6 +230,7 @@ func (v *stateView) print(a *app) error {
 		fmt.Fprintf(a.stdout, "token of %s: number %d, sealed by key %s, written at %s by %s, access until %s\n",
 			t.Source, t.Number, t.Key, brief(t.Written), t.Instance, orDash(brief(t.Expiry)))
 	}
+	v.printBeside(a)
 	for _, l := range v.Lanes {
 		if l.Instance != "" {
 			fmt.Fprintf(a.stdout, "lane %d: claimed by %s (run %s) at %s, %d records\n", l.Lane, l.Instance, l.Run, brief(l.Claimed), l.Records)

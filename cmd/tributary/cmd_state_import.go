@@ -25,7 +25,10 @@ doubts. Each collection must be in the config, and its topic the one that the st
 belongs to. A collection that has a state already is refused, unless --replace.
 
 The file is read to its end and checked before anything is written. An import that is
-interrupted leaves its collection stopped until it is run again, and never begun anew.`,
+interrupted leaves its collection stopped until it is run again, and never begun anew.
+
+A handler whose collection is imported begins at its beginning, and what it says again is
+compared with the ledger, unless the file has its state and all of its collections.`,
 		Example: `  tributary state import state.json --dry-run
   tributary state import state.json --rename crm=salesloft`,
 		Args: cobra.ExactArgs(1),
@@ -70,7 +73,7 @@ func (e *editor) imports(ctx context.Context, path string, f importFlags) error 
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return fmt.Errorf("%s is read twice: %w", path, err)
 		}
-		err := offsets.Import(file, func(in *offsets.Collection) error {
+		beside, err := offsets.Import(file, func(in *offsets.Collection) error {
 			c, st, seq, err := e.importable(ctx, in, f)
 			if err != nil {
 				return err
@@ -91,6 +94,9 @@ func (e *editor) imports(ctx context.Context, path string, f importFlags) error 
 				in.Memory.Ledger.Len(), len(in.Memory.Ledger.Marks()), len(in.Memory.Doubts))
 		})
 		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := e.importBeside(ctx, beside, seen, f, !dry); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

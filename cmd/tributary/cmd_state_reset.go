@@ -34,6 +34,10 @@ instant and deletion mark takes effect.
 With --tombstones every live record is deleted from the topic first, and published again
 as it is read. A change of the id needs that, for the old keys would stay for ever.
 
+A collection of a handler has no start of its own: with any of these the handler's own
+state is forgotten, and it is asked from its beginning, for all of its collections. What
+the ledgers of the others know is not published again.
+
 It may be used while the connector runs: it takes the lane for as long as it needs, and
 the connector goes on within seconds.`,
 		Example: `  tributary state reset salesloft.people --dry-run

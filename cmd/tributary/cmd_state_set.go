@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,9 @@ func (e *editor) set(ctx context.Context, c CollectionConfig, to connector.Insta
 	from := st.Memory.State
 	if !dry {
 		err = e.visit(ctx, c.Settings.Source, func(ctx context.Context, l *sink.Lane) error {
+			if l.HandlerState(c.Settings.Source) != nil {
+				return fmt.Errorf("%s is read by a handler, which has a state of its own and no cursor: `tributary state reset %s` has it begin at its beginning", c, c)
+			}
 			w, err := l.Open(ctx, c.Settings.Source, c.Settings.Collection, c.Topic, discarded(c))
 			if err != nil {
 				return err
