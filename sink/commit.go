@@ -123,7 +123,7 @@ var errHung = errors.New("produce hangs beyond its delivery timeout")
 
 // errNowhere is a produce of which is not told where it went: nobody could be told up to
 // where to read to see it.
-var errNowhere = errors.New("Kafka took a record and did not say at which offset")
+var errNowhere = errors.New("a record was taken and its offset was not told")
 
 // outcome collects the promises of a transaction's records.
 type outcome struct {
