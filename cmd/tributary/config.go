@@ -30,6 +30,8 @@ type Config struct {
 	// Listen is the address of metrics, health, the control API and its page.
 	Listen  string
 	Control ControlConfig
+	// ConnectListen is the address of Kafka Connect's REST API; "": there is none.
+	ConnectListen string
 	// Letters is the topic of the dead letter queue of whoever names none of its own; ""
 	// is that of the group.
 	Letters string

@@ -26,7 +26,7 @@ func (f *fileDecoder) file(root *node) {
 	c.Log = LogConfig{Format: "text", Level: slog.LevelInfo}
 	c.Offsets = OffsetsConfig{Lanes: defaultLanes, Replication: -1}
 	c.Topics = TopicsConfig{Name: defaultTopicName, Partitions: 1, Replication: -1, Create: true}
-	var sources *node
+	var sources, connectListen *node
 	f.object(root, keys{
 		"group":    func(n *node) { c.Group = f.topicWord(n) },
 		"instance": func(n *node) { c.Instance = f.name(n) },
@@ -39,10 +39,11 @@ func (f *fileDecoder) file(root *node) {
 			c.Seal = f.seal(n)
 			f.badSeal = len(f.problems) > before
 		},
-		"log":     func(n *node) { f.log(n, &c.Log) },
-		"listen":  func(n *node) { c.Listen = f.listen(n) },
-		"control": func(n *node) { f.control(n, &c.Control) },
-		"sources": func(n *node) { sources = n },
+		"log":            func(n *node) { f.log(n, &c.Log) },
+		"listen":         func(n *node) { c.Listen = f.listen(n) },
+		"control":        func(n *node) { f.control(n, &c.Control) },
+		"connect_listen": func(n *node) { connectListen = n },
+		"sources":        func(n *node) { sources = n },
 	})
 	if root.kind != mapNode {
 		return
@@ -55,9 +56,13 @@ func (f *fileDecoder) file(root *node) {
 		}
 	}
 	f.instance(root)
+	if connectListen != nil {
+		f.connectListen(connectListen)
+	}
 	if sources != nil {
 		f.topics.take(c.Offsets.Topic, "the offsets topic")
 		f.sources(sources)
+		f.checkConnectNames(sources)
 	}
 }
 

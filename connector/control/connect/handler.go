@@ -27,7 +27,7 @@ type Config struct {
 // Bounds on a request.
 const (
 	maxBody     = 1 << 20
-	operateTime = 20 * time.Second
+	operateTime = time.Minute
 )
 
 // A handler answers over a plane.
