@@ -93,11 +93,20 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	defer plane.Close()
 	api := newControl(cfg, plane, e.log)
 	defer api.Close()
-	stopServer, err := serveHTTP(cfg.Listen, newServer(reg, e.health, api), f.untilCaughtUp || f.dev)
+	optional := f.untilCaughtUp || f.dev
+	stopServer, err := serveHTTP("listen", cfg.Listen, newServer(reg, e.health, api), optional)
 	if err != nil {
 		return err
 	}
 	defer stopServer()
+	if cfg.ConnectListen != "" {
+		stopConnect, err := serveHTTP("connect_listen", cfg.ConnectListen, newConnectServer(cfg, plane, log), optional)
+		if err != nil {
+			return err
+		}
+		defer stopConnect()
+		log.Info("Kafka Connect's REST API is served", "connect_listen", cfg.ConnectListen)
+	}
 	log.Info("starting", "version", a.version, "group", cfg.Group, "instance", cfg.Instance, "run", e.run,
 		"sources", len(cfg.Sources), "collections", len(e.collections), "listen", cfg.Listen)
 
@@ -191,13 +200,13 @@ func newRegistry(version string) *prometheus.Registry {
 // serveHTTP listens and serves until the function it returns is called. When it is
 // optional, a port that is taken is not an error: a job that ends by itself is not
 // watched by it.
-func serveHTTP(listen string, srv *http.Server, optional bool) (func(), error) {
+func serveHTTP(key, listen string, srv *http.Server, optional bool) (func(), error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		if optional {
 			return func() {}, nil
 		}
-		return nil, &exitError{code: exitFailed, err: fmt.Errorf("listen on %s (`listen`): %w; does another tributary run here?", listen, err)}
+		return nil, &exitError{code: exitFailed, err: fmt.Errorf("listen on %s (`%s`): %w; does another tributary run here?", listen, key, err)}
 	}
 	go srv.Serve(l) // ends with the listener
 	return func() {
