@@ -38,6 +38,7 @@ type config struct {
 	group, instance        string
 	kafka, offsets, topics string
 	seal, log              string // empty: no key, the default
+	more                   string // further lines of the top level
 	sources                []source
 }
 
@@ -97,6 +98,7 @@ func (c config) yaml(listen string) string {
 	if c.log != "" {
 		fmt.Fprintf(&b, "log: %s\n", c.log)
 	}
+	b.WriteString(c.more)
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
 	for _, s := range c.sources {
