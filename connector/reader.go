@@ -317,9 +317,7 @@ func (r *Reader) advance(shown Cursor) {
 func (r *Reader) horizon(date Instant) Instant { return date.Add(-r.set.Settle) }
 
 func (r *Reader) gauges() {
-	if c := r.mem.State.Cursor.Instant; c != Beginning {
-		r.m.Cursor.Set(seconds(c.Time()))
-	}
+	r.m.Cursor.Set(orZero(r.mem.State.Cursor.Instant))
 	r.sweepGauges()
 	r.m.Doubts.Set(float64(len(r.mem.Doubts)))
 	r.m.Unpublished.Set(float64(len(r.mem.Receipts)))

@@ -175,9 +175,7 @@ func (t *Told) Staged() {
 }
 
 func (t *Told) gauges() {
-	if c := t.mem.State.Cursor.Instant; c != Beginning {
-		t.m.Cursor.Set(seconds(c.Time()))
-	}
+	t.m.Cursor.Set(orZero(t.mem.State.Cursor.Instant))
 	t.m.Entries.Set(float64(t.mem.Ledger.Len()))
 	t.m.Unpublished.Set(float64(len(t.mem.Receipts)))
 	s := &t.mem.State.Sweep
