@@ -99,9 +99,10 @@ func (p *plane) clusterID() string {
 }
 
 func (p *plane) Sources() []control.Source {
-	states := map[string]map[string]int{}
+	states, metrics := map[string]map[string]int{}, map[string]*connector.SourceMetrics{}
 	for _, c := range p.e.collections {
 		s := c.Settings.Source
+		metrics[s] = c.source
 		if states[s] == nil {
 			states[s] = map[string]int{}
 		}
@@ -112,7 +113,7 @@ func (p *plane) Sources() []control.Source {
 		n := states[s.Name][connector.StateReauthRequired]
 		all = append(all, control.Source{
 			Name: s.Name, Type: "rest", Preset: s.Preset, URL: s.URL, Reauth: n > 0,
-			Budget: budgetOf(p.e.metrics.Source(s.Name)), Collections: len(s.Collections), States: states[s.Name],
+			Budget: budgetOf(metrics[s.Name]), Collections: len(s.Collections), States: states[s.Name],
 		})
 	}
 	return all
