@@ -74,7 +74,8 @@ type Metrics struct {
 	restored           *prometheus.CounterVec
 	laneReady          *prometheus.GaugeVec
 
-	oauth oauthMetrics
+	oauth   oauthMetrics
+	replica replicaMetrics
 }
 
 // durations of requests and transactions, in seconds; native histograms beside them.
@@ -162,6 +163,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			reauth:    gauge("oauth_reauth_required", "1 while a person has to log in before the source can be read.", "source"),
 			refreshes: counter("oauth_refreshes_total", "Requests to the source's token endpoint by outcome.", "source", "outcome"),
 			window:    histogram("oauth_commit_seconds", "Time from the answer of the token endpoint to its commit.", durationBuckets, "source"),
+		},
+		replica: replicaMetrics{
+			records:  gauge("replica_records", "Records in the replica.", sc...),
+			applied:  gauge("replica_applied_timestamp_seconds", "Timestamp of the last message that was applied to the replica.", sc...),
+			behind:   gauge("replica_behind_offsets", "Offsets of the data topic that are not applied to the replica.", sc...),
+			ready:    gauge("replica_ready", "1 while the replica may be read: it has been at the end of its topic.", sc...),
+			rebuilds: counter("replica_rebuilds_total", "Times the replica was read again from the beginning of its topic.", sc...),
 		},
 	}
 }

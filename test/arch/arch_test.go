@@ -66,6 +66,10 @@ var rules = []rule{
 		Why: "the table reads and encodes the offsets topic: what is new is decided before it, what is written is decided after it",
 	},
 	{
+		Of: "sink/replica", Ours: []string{"connector", "offsets", "sink", "connector/rest/canon"}, Never: []string{"net/http", "golang.org/x/oauth2", "testing"},
+		Why: "a replica has what any consumer has: it reads the topics, and paths into records mean what they mean in the config",
+	},
+	{
 		Of: "sink", Ours: []string{"connector", "offsets"}, Never: []string{"net/http", "golang.org/x/oauth2", "testing"},
 		Why: "a transaction never waits for a request to a source, so the lane cannot send one",
 	},
@@ -154,6 +158,9 @@ func TestTheRulesBite(t *testing.T) {
 		{"sink", "tributary/test/kafkatest", false},
 		{"sink", "net/http", false},
 		{"sink", "testing", false},
+		{"sink/replica", "tributary/connector/rest/canon", true},
+		{"sink/replica", "tributary/connector/rest", false},
+		{"sink", "tributary/connector/rest/canon", false},
 		{"cmd/tributary", "tributary/test/hostile", true},
 		{"cmd/other", "tributary/test/hostile", false},
 		{"test/e2e", "tributary/sink", true},
