@@ -86,6 +86,11 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	if f.untilCaughtUp {
 		e.giveUp = 3
 	}
+	if err := e.openReplicas(ctx); err != nil {
+		return err
+	}
+	stopReplicas := e.runReplicas(ctx)
+	defer stopReplicas()
 	plane, err := newPlane(a, e, &level)
 	if err != nil {
 		return err
@@ -114,7 +119,11 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	var stuck []string
 	if f.untilCaughtUp {
 		helpers.Go(func() {
-			if stuck = e.awaitCaughtUp(ctx); ctx.Err() != nil {
+			stuck = e.awaitCaughtUp(ctx)
+			if err := e.catchUpReplicas(ctx); err != nil && ctx.Err() == nil {
+				stuck = append(stuck, err.Error())
+			}
+			if ctx.Err() != nil {
 				stuck = []string{"told to stop before every collection had caught up"}
 			}
 			cancel()

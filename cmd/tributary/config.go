@@ -70,7 +70,9 @@ type SourceConfig struct {
 	TLS    TLSConfig
 	Budget rest.Budget
 	// OAuth says how the source's token is got; nil for other credentials.
-	OAuth       *oauth.Config
+	OAuth *oauth.Config
+	// Replica is where its collections are kept to be read from; nil without one.
+	Replica     *ReplicaConfig
 	Collections []CollectionConfig
 }
 
@@ -142,7 +144,7 @@ func parseConfig(text *configText, folder string, env func(string) (string, bool
 	if root == nil {
 		return nil, d.err()
 	}
-	f := fileDecoder{decoder: d, presets: p, parsed: map[string]*node{}, topics: topicNames{}}
+	f := fileDecoder{decoder: d, presets: p, parsed: map[string]*node{}, topics: topicNames{}, folder: folder, replicas: map[string]int{}}
 	f.file(root)
 	if len(d.problems) > 0 {
 		return nil, d.err()

@@ -14,6 +14,9 @@ type fileDecoder struct {
 	parsed  map[string]*node // presets by name, nil for one that cannot be used
 	cfg     Config
 	topics  topicNames
+	// folder is the config's, replicas the lines of their files.
+	folder   string
+	replicas map[string]int
 	// badSeal says that what is wrong with the keys of `seal` was reported.
 	badSeal bool
 }

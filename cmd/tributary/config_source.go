@@ -16,7 +16,7 @@ type presets struct {
 }
 
 // sourceOnly are the keys that a collection cannot have: they belong to the account.
-var sourceOnly = []string{"preset", "url", "tls", "auth", "budget", "collections"}
+var sourceOnly = []string{"preset", "url", "tls", "auth", "budget", "replica", "collections"}
 
 // An account is what all collections of a source share.
 type account struct {
@@ -81,6 +81,7 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 		f.fail(theirs, "needs at least one collection")
 	}
 	f.collections(theirs, own, preset, a, &s)
+	f.checkReplica(own, &s)
 	return s, s.Name != ""
 }
 
@@ -119,6 +120,7 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	known["name"] = func(n *node) { s.Name = f.topicWord(n) }
 	known["preset"] = func(*node) {}
 	known["collections"] = func(*node) {}
+	known["replica"] = func(n *node) { s.Replica = f.replica(n) }
 	known["budget"] = func(n *node) { s.Budget = f.budget(n) }
 	known["tls"] = func(n *node) { s.TLS = f.sourceTLS(n) }
 	known["auth"] = func(n *node) { a.auth = f.auth(n) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -25,6 +26,7 @@ const devWarning = `
 type devKafka struct {
 	cluster *kfake.Cluster
 	topics  []string
+	folder  string // of the replicas
 }
 
 // startDev starts it and points the config at it.
@@ -36,16 +38,37 @@ func startDev(cfg *Config) (*devKafka, error) {
 	cfg.Kafka = KafkaConfig{Brokers: cluster.ListenAddrs()}
 	cfg.Offsets.Replication, cfg.Topics.Replication, cfg.Topics.Create = 1, 1, true
 	d := &devKafka{cluster: cluster}
-	for _, s := range cfg.Sources {
+	for i, s := range cfg.Sources {
 		for _, c := range s.Collections {
 			d.topics = append(d.topics, c.Topic)
 		}
+		if s.Replica == nil {
+			continue
+		}
+		// The replica of the config is of other topics, and stays what it is.
+		if err := d.makeFolder(); err != nil {
+			d.Close()
+			return nil, err
+		}
+		cfg.Sources[i].Replica = &ReplicaConfig{Path: filepath.Join(d.folder, s.Name+".db"), Indexes: s.Replica.Indexes}
 	}
 	return d, nil
 }
 
+func (d *devKafka) makeFolder() (err error) {
+	if d.folder == "" {
+		d.folder, err = os.MkdirTemp("", "tributary-dev-")
+	}
+	return err
+}
+
 // Close ends the broker, and with it all that was published.
-func (d *devKafka) Close() { d.cluster.Close() }
+func (d *devKafka) Close() {
+	d.cluster.Close()
+	if d.folder != "" {
+		os.RemoveAll(d.folder)
+	}
+}
 
 // print writes every change to w as a read_committed consumer gets it, until ctx is
 // done and nothing more has come for a moment.

@@ -17,6 +17,7 @@ import (
 	"tributary/connector/rest"
 	"tributary/offsets"
 	"tributary/sink"
+	"tributary/sink/replica"
 )
 
 // An engine is the connector as it runs:
@@ -42,7 +43,8 @@ type engine struct {
 
 	run         string
 	clients     map[string]*rest.Client
-	keepers     map[string]*keeper // by source, of those that have one
+	keepers     map[string]*keeper          // by source, of those that have one
+	replicas    map[string]*replica.Replica // as well
 	collections []*collection
 	health      *health
 	events      *control.Hub
@@ -83,8 +85,8 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 	log = telling(log, events)
 	e := &engine{
 		cfg: cfg, kafka: kafka, log: log, metrics: metrics, version: version, run: hex.EncodeToString(number[:]),
-		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, health: &health{ready: map[int32]bool{}},
-		events: events, lanes: map[int32]*ownedLane{},
+		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, replicas: map[string]*replica.Replica{},
+		health: &health{ready: map[int32]bool{}}, events: events, lanes: map[int32]*ownedLane{},
 	}
 	for _, s := range cfg.Sources {
 		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"tributary/connector/rest/canon"
 )
@@ -34,6 +35,9 @@ func (s *session) applyUntilDone(ctx context.Context, fetches kgo.Fetches) error
 				s.r.setTrouble(nil)
 			}
 			return err
+		}
+		if codeOf(err) == sqlite3.SQLITE_ERROR {
+			return fmt.Errorf("%w: %w", errGone, err) // somebody has changed its tables
 		}
 		s.r.setTrouble(err)
 		s.r.log.Error("the replica cannot be written", "err", err, "again_in", wait)

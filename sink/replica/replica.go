@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"tributary/connector"
 	"tributary/sink"
@@ -169,6 +170,9 @@ func (r *Replica) load(ctx context.Context) (*file, map[string]*stored, error) {
 	}
 	if err == nil {
 		err = f.keepOnly(ctx, have, slices.Collect(maps.Keys(r.all)))
+	}
+	if codeOf(err) == sqlite3.SQLITE_ERROR {
+		err = &errMisfit{"its tables are not those of this version: " + err.Error()}
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.close())

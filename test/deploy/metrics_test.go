@@ -31,6 +31,7 @@ func registry(t *testing.T) *prometheus.Registry {
 	c.PollDuration.Observe(1)
 	m.Lane("0")
 	m.OAuth("s").Window.Observe(1)
+	m.Replica("s", "c")
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }
