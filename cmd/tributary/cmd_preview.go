@@ -62,6 +62,9 @@ topics is kept out of the answer too.`,
 		if err != nil {
 			return err
 		}
+		if err := c.isTold("previewed"); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), c.Rest.Timeout+30*time.Second)
 		defer cancel()
 		q := connector.Query{From: at, To: connector.Forever, Page: 1}

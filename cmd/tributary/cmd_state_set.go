@@ -58,6 +58,9 @@ func (e *editor) set(ctx context.Context, c CollectionConfig, to connector.Insta
 	if err := e.usable(c, st); err != nil {
 		return err
 	}
+	if err := c.isTold("moved to an instant"); err != nil {
+		return err
+	}
 	from := st.Memory.State
 	if !dry {
 		err = e.visit(ctx, c.Settings.Source, func(ctx context.Context, l *sink.Lane) error {

@@ -50,7 +50,10 @@ that shows no record at all, nothing proves anything by ids.`,
 }
 
 func (e *editor) sweep(ctx context.Context, c CollectionConfig, approve, dry bool) error {
-	if c.Settings.Sweeps.Every == 0 {
+	if c.Handler != nil && !c.dumped() {
+		return fmt.Errorf("%s is told of by a handler without dumps: say so in its source first (`dump: {}`)", c)
+	}
+	if c.Settings.Sweeps.Every == 0 && !c.dumped() {
 		return fmt.Errorf("%s is not swept: say so in its config first (`deletions: {sweep: {every: 24h}}`)", c)
 	}
 	st, err := e.state(ctx, c)
@@ -76,6 +79,9 @@ func (e *editor) sweep(ctx context.Context, c CollectionConfig, approve, dry boo
 		}
 	}
 	what := "a sweep is due now"
+	if c.dumped() {
+		what = "a dump is due now"
+	}
 	if was.Running {
 		what = "the sweep that runs goes on"
 	}

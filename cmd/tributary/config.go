@@ -72,7 +72,9 @@ type SourceConfig struct {
 	// OAuth says how the source's token is got; nil for other credentials.
 	OAuth *oauth.Config
 	// Replica is where its collections are kept to be read from; nil without one.
-	Replica     *ReplicaConfig
+	Replica *ReplicaConfig
+	// Handler says how the program is called that tells what changed; nil for an API.
+	Handler     *HandlerConfig
 	Collections []CollectionConfig
 }
 
@@ -83,6 +85,8 @@ type CollectionConfig struct {
 	Rest     rest.Config
 	Feed     *rest.Config // of the list of deletions, nil without one
 	TLS      TLSConfig
+	// Handler is the source's that tells of it; nil where it is read.
+	Handler *HandlerConfig
 	// Topic is the data topic, Letters the dead letter queue, "" if there is none.
 	Topic, Letters string
 }
@@ -91,6 +95,18 @@ type CollectionConfig struct {
 func (c CollectionConfig) String() string {
 	return c.Settings.Source + "." + c.Settings.Collection
 }
+
+// isTold returns an error for what a command cannot do with a collection that a handler
+// tells of, since there is nothing to ask.
+func (c CollectionConfig) isTold(what string) error {
+	if c.Handler == nil {
+		return nil
+	}
+	return &exitError{exitUsage, fmt.Errorf("%s is told of by a handler, and cannot be %s: there is no API to ask", c, what)}
+}
+
+// dumped says whether a handler is asked for the whole collection now and then.
+func (c CollectionConfig) dumped() bool { return c.Handler != nil && c.Handler.Dump != nil }
 
 // Format writes the name whatever the verb.
 func (c CollectionConfig) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

@@ -16,7 +16,7 @@ type presets struct {
 }
 
 // sourceOnly are the keys that a collection cannot have: they belong to the account.
-var sourceOnly = []string{"preset", "url", "tls", "auth", "budget", "replica", "collections"}
+var sourceOnly = []string{"type", "preset", "url", "tls", "auth", "budget", "replica", "collections", "handler", "dump"}
 
 // An account is what all collections of a source share.
 type account struct {
@@ -52,6 +52,10 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 			f.fail(own, "is empty")
 		}
 		return s, false
+	}
+	if at := own.get("type"); at != nil && f.oneOf(at, typeRest, typeHandler) == typeHandler {
+		ok := f.handlerSource(own, &s, lines)
+		return s, ok
 	}
 	preset := f.preset(own, &s)
 	whole := overlay(preset.without("collections"), own.without("collections"))
@@ -121,6 +125,10 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	known["preset"] = func(*node) {}
 	known["collections"] = func(*node) {}
 	known["replica"] = func(n *node) { s.Replica = f.replica(n) }
+	known["type"] = func(*node) {}
+	for _, key := range handlerOnly {
+		known[key] = func(n *node) { f.fail(n, "is of a source of type handler: say `type: handler`, or leave it out") }
+	}
 	known["budget"] = func(n *node) { s.Budget = f.budget(n) }
 	known["tls"] = func(n *node) { s.TLS = f.sourceTLS(n) }
 	known["auth"] = func(n *node) { a.auth = f.auth(n) }
@@ -136,13 +144,19 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	if t := whole.get("tls"); t != nil && a.base != nil && a.base.Scheme != "https" {
 		f.fail(t, "has no meaning for a url that is not https")
 	}
-	if a.auth != nil && a.auth.OAuth != nil {
-		a.auth.OAuth.Source, s.OAuth = s.Name, a.auth.OAuth
-		// Until an engine puts a keeper in its place.
-		a.auth.Tokens = &borrower{cfg: &f.cfg, oauth: s.OAuth, tls: s.TLS}
-	}
+	f.loggedIn(&a, s)
 	a.name, a.broken = s.Name, len(f.problems) > before
 	return a
+}
+
+// loggedIn says whose token an account's is, if it has one.
+func (f *fileDecoder) loggedIn(a *account, s *SourceConfig) {
+	if a.auth == nil || a.auth.OAuth == nil {
+		return
+	}
+	a.auth.OAuth.Source, s.OAuth = s.Name, a.auth.OAuth
+	// Until an engine puts a keeper in its place.
+	a.auth.Tokens = &borrower{cfg: &f.cfg, oauth: s.OAuth, tls: s.TLS}
 }
 
 // auth decodes a credential: exactly one of its kinds.

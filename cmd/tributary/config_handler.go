@@ -1,0 +1,197 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"tributary/connector"
+	"tributary/connector/rest"
+)
+
+// HandlerConfig is a source whose changes a program of one's own tells.
+type HandlerConfig struct {
+	// Timeout is how long a response is waited for.
+	Timeout time.Duration
+	// Rest says how it is called.
+	Rest rest.Config
+	// Pulls says when: by its interval and triggers alone.
+	Pulls connector.Settings
+	// Dump says when everything is told anew; nil: never.
+	Dump *DumpConfig
+}
+
+// DumpConfig says when a handler is asked for everything.
+type DumpConfig struct {
+	OnRestart bool
+	Cron      []connector.Cron
+	// MaxRatio and MaxCount are the guards of what a dump did not show.
+	MaxRatio float64
+	MaxCount int
+}
+
+// The kinds of sources.
+const (
+	typeRest    = "rest"
+	typeHandler = "handler"
+)
+
+// handlerOnly are the keys of a source that a handler alone can have.
+var handlerOnly = []string{"handler", "dump"}
+
+// ofAHandler are the keys of a handler's source that say what its collections are like.
+var ofAHandler = []string{"id", "hash", "value", "on_bad_record", "dlq"}
+
+// handlerSource decodes a source of type handler.
+func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string]int) bool {
+	h := &HandlerConfig{Timeout: defaultTimeout}
+	s.Handler = h
+	var a account
+	before := len(f.problems)
+	c := newCollectionDecoder(f.decoder, nil)
+	c.rest.MaxCompressed = 0 // as large as what it unpacks to, unless that is said
+	all := c.keys()
+	known := keys{
+		"type":        func(*node) {},
+		"collections": func(*node) {},
+		"name":        func(n *node) { s.Name = f.topicWord(n) },
+		"tls":         func(n *node) { s.TLS = f.sourceTLS(n) },
+		"auth":        func(n *node) { a.auth = f.auth(n) },
+		"dump":        func(n *node) { h.Dump = f.dump(n) },
+		"handler":     func(n *node) { f.handler(n, c, s, &a) },
+		"interval":    all["interval"], "jitter": all["jitter"], "triggers": all["triggers"],
+	}
+	for _, key := range ofAHandler {
+		known[key] = all[key]
+	}
+	f.alien(known, all, "a handler says by itself what changed")
+	for _, key := range []string{"preset", "url", "budget"} {
+		known[key] = func(n *node) {
+			f.fail(n, "has no meaning for a source of type handler: a handler says by itself what changed, at handler.url")
+		}
+	}
+	f.object(own, known)
+	f.require(own, "name", "handler", "collections")
+	if c.settings.Triggers.Cron != nil && !c.scheduled {
+		c.settings.Interval = 0
+	}
+	h.Pulls = connector.Settings{Source: s.Name, Interval: c.settings.Interval, Jitter: c.settings.Jitter, Triggers: c.settings.Triggers}
+	f.loggedIn(&a, s)
+	a.name, a.broken = s.Name, len(f.problems) > before
+	h.Rest.Auth = a.auth
+	if first, twice := lines[s.Name]; twice && s.Name != "" {
+		f.fail(own.at("name"), "is %q, and so is that of the source in line %d", s.Name, first)
+		return false
+	}
+	lines[s.Name] = own.at("name").pos.line
+	if theirs := own.get("collections"); theirs != nil && f.isKind(theirs, listNode) {
+		if len(theirs.items) == 0 {
+			f.fail(theirs, "needs at least one collection")
+		}
+		f.told(theirs, own, a, s)
+	}
+	return s.Name != ""
+}
+
+// alien makes keys that are known to another type of source say so.
+func (f *fileDecoder) alien(known, others keys, why string) {
+	for key := range others {
+		if known[key] == nil {
+			known[key] = func(n *node) {
+				f.fail(n, "has no meaning for a source of type handler: %s", why)
+			}
+		}
+	}
+}
+
+// handler decodes where the program is.
+func (f *fileDecoder) handler(n *node, c *collectionDecoder, s *SourceConfig, a *account) {
+	h := s.Handler
+	f.object(n, keys{
+		"url": func(n *node) {
+			if u, ok := f.url(n); ok {
+				a.base, s.URL = u, u.String()
+			}
+		},
+		"timeout":        func(n *node) { h.Timeout = f.duration(n, time.Millisecond) },
+		"max_body":       func(n *node) { c.rest.MaxBody = f.size(n) },
+		"max_compressed": func(n *node) { c.rest.MaxCompressed = f.size(n) },
+	})
+	if n.kind != mapNode {
+		return
+	}
+	f.require(n, "url")
+	if a.base == nil {
+		return
+	}
+	h.Rest = rest.Config{Base: a.base, Timeout: h.Timeout, MaxBody: c.rest.MaxBody, MaxCompressed: c.rest.MaxCompressed, ID: defaultID}.OfHandler()
+	if err := h.Rest.Validate(); err != nil {
+		f.fail(n, "%v", err)
+	}
+}
+
+// dump decodes when a handler is asked for everything.
+func (f *fileDecoder) dump(n *node) *DumpConfig {
+	d := &DumpConfig{MaxRatio: connector.DefaultMaxRatio, MaxCount: connector.DefaultMaxCount}
+	zone := time.UTC
+	if at := n.get("time_zone"); at != nil {
+		zone = f.zone(at)
+	}
+	f.object(n, keys{
+		"on_restart": func(n *node) { d.OnRestart = f.bool(n) },
+		"schedule":   func(n *node) { d.Cron = f.crons(n, zone) },
+		"time_zone":  func(*node) {},
+		"max_ratio":  func(n *node) { d.MaxRatio = f.ratio(n) },
+		"max_count":  func(n *node) { d.MaxCount = f.int(n, 0, 1_000_000_000) },
+	})
+	if n.get("time_zone") != nil && n.get("schedule") == nil {
+		f.fail(n.at("time_zone"), "has no meaning without a schedule")
+	}
+	return d
+}
+
+// told decodes the collections of a handler.
+func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
+	lines := map[string]int{}
+	above := own.filter(func(key string) bool { return slices.Contains(ofAHandler, key) })
+	for _, item := range list.items {
+		item, name := f.collection(item)
+		if name == "" {
+			continue
+		}
+		if first, twice := lines[name]; twice {
+			f.fail(item.at("name"), "is %q, and so is that of the collection in line %d", name, first)
+			continue
+		}
+		lines[name] = item.at("name").pos.line
+		c := newCollectionDecoder(f.decoder, &a)
+		c.settings.Collection = name
+		all := c.keys()
+		known := keys{"name": func(*node) {}}
+		for _, key := range ofAHandler {
+			known[key] = all[key]
+		}
+		for _, key := range []string{"interval", "jitter", "triggers"} {
+			known[key] = func(n *node) {
+				f.fail(n, "belongs to the source: a handler is called for all of its collections at once")
+			}
+		}
+		f.alien(known, all, "a handler says by itself what changed")
+		whole := overlay(above, item)
+		before := len(f.problems)
+		f.object(whole.without(sourceOnly...), known)
+		c.settings.Interval, c.settings.Jitter, c.settings.Triggers = s.Handler.Pulls.Interval, s.Handler.Pulls.Jitter, s.Handler.Pulls.Triggers
+		c.settings.Overlap, c.settings.Lookback = 0, 0
+		c.rest = c.rest.OfHandler()
+		c.settings.Fingerprint = c.rest.Fingerprint()
+		if d := s.Handler.Dump; d != nil {
+			c.settings.Sweeps.MaxRatio, c.settings.Sweeps.MaxCount = d.MaxRatio, d.MaxCount
+		}
+		if len(f.problems) == before && !a.broken {
+			c.validate(whole)
+		}
+		s.Collections = append(s.Collections, CollectionConfig{
+			Settings: c.settings, Rest: c.rest, TLS: s.TLS, Handler: s.Handler,
+			Topic: f.topic(whole, c), Letters: f.letters(whole, c),
+		})
+	}
+}
