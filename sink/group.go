@@ -70,6 +70,10 @@ func (g *Group) Memory(collection string) *connector.Memory { return g.writers[c
 // by the data topic of a collection.
 func (g *Group) MaxRecord(collection string) int { return g.writers[collection].MaxRecord() }
 
+// MaxState returns how many bytes the state of the handler, with all that is kept beside
+// it, may have to be taken by the offsets topic.
+func (g *Group) MaxState() int { return g.lane.stateLimit - overhead - 6*len(g.source) }
+
 // Stage hands over the next group, to be committed in one transaction, with whatever else
 // is staged on the lane. It blocks while much is staged.
 //

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -63,13 +64,10 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 	for _, key := range ofAHandler {
 		known[key] = all[key]
 	}
-	f.alien(known, all, "a handler says by itself what changed")
 	for _, key := range []string{"preset", "url", "budget"} {
-		known[key] = func(n *node) {
-			f.fail(n, "has no meaning for a source of type handler: a handler says by itself what changed, at handler.url")
-		}
+		all[key] = nil
 	}
-	f.object(own, known)
+	f.object(f.refuse(own, slices.Collect(maps.Keys(all)), known, ofAnAPI), known)
 	f.require(own, "name", "handler", "collections")
 	if c.settings.Triggers.Cron != nil && !c.scheduled {
 		c.settings.Interval = 0
@@ -92,15 +90,28 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 	return s.Name != ""
 }
 
-// alien makes keys that are known to another type of source say so.
-func (f *fileDecoder) alien(known, others keys, why string) {
-	for key := range others {
-		if known[key] == nil {
-			known[key] = func(n *node) {
-				f.fail(n, "has no meaning for a source of type handler: %s", why)
-			}
-		}
+// Why a key does not fit.
+const (
+	ofAnAPI   = "has no meaning for a source of type handler: a handler says by itself what changed, at handler.url"
+	ofASource = "belongs to the source: a handler is called for all of its collections at once"
+	ofHandler = "is of a source of type handler: say `type: handler`, or leave it out"
+)
+
+// refuse says of keys why they do not fit, unless they are known, and returns the map
+// without them.
+func (f *fileDecoder) refuse(n *node, keys []string, known keys, why string) *node {
+	if n.kind != mapNode {
+		return n
 	}
+	return n.filter(func(key string) bool {
+		if known[key] != nil || !slices.Contains(keys, key) {
+			return true
+		}
+		if at := n.get(key); at != nil {
+			f.fail(at, "%s", why)
+		}
+		return false
+	})
 }
 
 // handler decodes where the program is.
@@ -170,15 +181,10 @@ func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
 		for _, key := range ofAHandler {
 			known[key] = all[key]
 		}
-		for _, key := range []string{"interval", "jitter", "triggers"} {
-			known[key] = func(n *node) {
-				f.fail(n, "belongs to the source: a handler is called for all of its collections at once")
-			}
-		}
-		f.alien(known, all, "a handler says by itself what changed")
 		whole := overlay(above, item)
 		before := len(f.problems)
-		f.object(whole.without(sourceOnly...), known)
+		rest := f.refuse(whole.without(sourceOnly...), []string{"interval", "jitter", "triggers"}, known, ofASource)
+		f.object(f.refuse(rest, slices.Collect(maps.Keys(all)), known, ofAnAPI), known)
 		c.settings.Interval, c.settings.Jitter, c.settings.Triggers = s.Handler.Pulls.Interval, s.Handler.Pulls.Jitter, s.Handler.Pulls.Triggers
 		c.settings.Overlap, c.settings.Lookback = 0, 0
 		c.rest = c.rest.OfHandler()

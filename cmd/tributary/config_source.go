@@ -126,9 +126,6 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	known["collections"] = func(*node) {}
 	known["replica"] = func(n *node) { s.Replica = f.replica(n) }
 	known["type"] = func(*node) {}
-	for _, key := range handlerOnly {
-		known[key] = func(n *node) { f.fail(n, "is of a source of type handler: say `type: handler`, or leave it out") }
-	}
 	known["budget"] = func(n *node) { s.Budget = f.budget(n) }
 	known["tls"] = func(n *node) { s.TLS = f.sourceTLS(n) }
 	known["auth"] = func(n *node) { a.auth = f.auth(n) }
@@ -137,7 +134,7 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 			a.base, s.URL = u, u.String()
 		}
 	}
-	f.object(whole, known)
+	f.object(f.refuse(whole, handlerOnly, known, ofHandler), known)
 	if s.Preset == "" || f.parsed[s.Preset] != nil {
 		f.require(whole, "url") // a preset that there is not might have had one
 	}

@@ -28,6 +28,7 @@ import (
 //	         for each collection of the lane ─ connector.Reader ─ rest.Source ─► the API
 //	                                              ▲                    ▲
 //	         for each source of the lane ─ oauth.Keeper: its token ────┘
+//	         for each handler of the lane ─ handler.Runner ─ handler.Client ─► a program of one's own
 //
 // Whatever fails about a lane ends its readers and acquires it again; whatever fails
 // about a collection stops that collection.
@@ -46,6 +47,7 @@ type engine struct {
 	keepers     map[string]*keeper          // by source, of those that have one
 	replicas    map[string]*replica.Replica // as well
 	collections []*collection
+	handlers    []*handlerSource
 	health      *health
 	events      *control.Hub
 
@@ -95,6 +97,10 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 		source := metrics.Source(s.Name)
 		if s.OAuth != nil {
 			e.keepers[s.Name] = newKeeper(s, e.run, log, metrics)
+		}
+		if s.Handler != nil {
+			e.addHandler(s, lane, source)
+			continue
 		}
 		for _, c := range s.Collections {
 			c.Rest.Auth = e.keepers[s.Name].auth(c.Rest.Auth)
@@ -165,8 +171,17 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 		}
 	})
 	opening := make(chan struct{}, 8) // each asks Kafka a few times about its topic
+	for _, h := range e.handlers {
+		if h.lane == lane.Number {
+			wg.Go(func() {
+				if err := e.runHandler(ctx, lane, h, opening); err != nil {
+					cancel(err)
+				}
+			})
+		}
+	}
 	for _, c := range e.collections {
-		if c.lane != lane.Number {
+		if c.lane != lane.Number || c.Handler != nil {
 			continue
 		}
 		wg.Go(func() {

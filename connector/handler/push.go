@@ -35,11 +35,23 @@ type PushResponse struct {
 }
 
 // MaxPushes is how many pushes are remembered, and maxPushID how long the id of one may be:
-// they are in every record of the handler's state.
+// they are in every record of the handler's state, and take PushesSize of it at most.
 const (
-	MaxPushes = 1000
-	maxPushID = 64
+	MaxPushes  = 1000
+	maxPushID  = 64
+	PushesSize = MaxPushes * (maxPushID + 40)
 )
+
+// isPushID says whether a text can be the id of a push. What JSON would escape is left out,
+// so that its length is known.
+func isPushID(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxPushID
+}
 
 // An InvalidError is a push that breaks the contract: it was not applied.
 type InvalidError struct{ Err error }
@@ -96,8 +108,8 @@ func (r *Runner) Push(ctx context.Context, p PushRequest) (PushResponse, error) 
 }
 
 func (r *Runner) push(ctx context.Context, p PushRequest) (resp PushResponse, err error) {
-	if p.ID == "" || len(p.ID) > maxPushID {
-		return resp, &InvalidError{fmt.Errorf("its id is %d bytes long, and may have from 1 to %d", len(p.ID), maxPushID)}
+	if !isPushID(p.ID) {
+		return resp, &InvalidError{fmt.Errorf("its id is %.80q: it has from 1 to %d letters, digits or signs of ASCII, without spaces, quotation marks and backslashes", p.ID, maxPushID)}
 	}
 	resp.ID = p.ID
 	touched, err := r.pushed(p)

@@ -101,6 +101,9 @@ func TestAPushIsCheckedAsAResponse(t *testing.T) {
 		for name, p := range map[string]PushRequest{
 			"no id":                 {},
 			"a long id":             {ID: strings.Repeat("x", 65)},
+			"an id with a space":    {ID: "a b"},
+			"an id with a quote":    {ID: `a"b`},
+			"an id beyond ASCII":    {ID: "é"},
 			"an unknown collection": {ID: "a", NewOrUpdated: []Entry{entry("pots", `{"id":1}`)}},
 			"a bad record":          {ID: "a", NewOrUpdated: []Entry{entry("posts", `{"id":1}`), entry("posts", `{}`)}},
 			"a bad state":           {ID: "a", NextState: json.RawMessage(`{`)},

@@ -78,6 +78,10 @@ var rules = []rule{
 		Why: "package testing puts its flags into the program",
 	},
 	{
+		Of: "deploy", Ours: []string{"connector", "connector/handler"}, Never: []string{franz, "testing"},
+		Why: "an example shows what a user's program needs, and no more",
+	},
+	{
 		Of: "test", Ours: nil,
 		Why: "suites may look at everything",
 	},
