@@ -58,6 +58,7 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 		"tls":         func(n *node) { s.TLS = f.sourceTLS(n) },
 		"auth":        func(n *node) { a.auth = f.auth(n) },
 		"dump":        func(n *node) { h.Dump = f.dump(n) },
+		"replica":     func(n *node) { s.Replica = f.replica(n) },
 		"handler":     func(n *node) { f.handler(n, c, s, &a) },
 		"interval":    all["interval"], "jitter": all["jitter"], "triggers": all["triggers"],
 	}
@@ -86,6 +87,7 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 			f.fail(theirs, "needs at least one collection")
 		}
 		f.told(theirs, own, a, s)
+		f.checkReplica(own, s)
 	}
 	return s.Name != ""
 }

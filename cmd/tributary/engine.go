@@ -70,6 +70,7 @@ type collection struct {
 	source   *connector.SourceMetrics
 	progress progress
 	pulls    *connector.Pulls
+	handler  *handlerSource // whose collection it is; nil: it is read
 
 	mu       sync.Mutex
 	caughtUp bool

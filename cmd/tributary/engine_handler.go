@@ -10,6 +10,7 @@ import (
 
 	"tributary/connector"
 	"tributary/connector/handler"
+	"tributary/offsets"
 	"tributary/sink"
 )
 
@@ -24,8 +25,13 @@ type handlerSource struct {
 	collections []*collection
 
 	mu     sync.Mutex
-	dumped bool // since the process started
+	runner *handler.Runner // nil while the lane is being acquired
+	dumped bool            // since the process started
 }
+
+// cacheToken is the environment variable in which a handler is expected to have the token of
+// the control API, which no request holds.
+const cacheToken = "TRIBUTARY_CONTROL_TOKEN"
 
 func (e *engine) addHandler(s SourceConfig, lane int32, m *connector.SourceMetrics) {
 	h := &handlerSource{
@@ -35,12 +41,26 @@ func (e *engine) addHandler(s SourceConfig, lane int32, m *connector.SourceMetri
 	for _, c := range s.Collections {
 		h.collections = append(h.collections, &collection{
 			CollectionConfig: c, lane: lane, source: m,
-			log: e.log.With("source", s.Name, "collection", c.Settings.Collection),
-			m:   e.metrics.Collection(s.Name, c.Settings.Collection),
+			log:   e.log.With("source", s.Name, "collection", c.Settings.Collection),
+			m:     e.metrics.Collection(s.Name, c.Settings.Collection),
+			pulls: h.pulls, handler: h,
 		})
 	}
 	e.handlers = append(e.handlers, h)
 	e.collections = append(e.collections, h.collections...)
+}
+
+// running returns the runner of now, nil without one.
+func (h *handlerSource) running() *handler.Runner {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.runner
+}
+
+func (h *handlerSource) setRunner(r *handler.Runner) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.runner = r
 }
 
 func (h *handlerSource) setDumped() {
@@ -53,14 +73,16 @@ func (h *handlerSource) setDumped() {
 // is about the lane.
 func (e *engine) runHandler(ctx context.Context, lane *sink.Lane, h *handlerSource, opening chan struct{}) error {
 	for _, c := range h.collections {
-		c.restoring()
+		c.restoring(holdOf(lane, offsets.Name(c.name())))
 	}
 	runner, err := e.openHandlerWhenLet(ctx, lane, h, opening)
 	if err == nil {
 		for _, c := range h.collections {
 			c.m.SetState(connector.StateRunning)
 		}
+		h.setRunner(runner)
 		err = runner.Run(ctx)
+		h.setRunner(nil)
 	}
 	var stop *connector.StopError
 	switch {
@@ -110,6 +132,9 @@ func (e *engine) openHandler(ctx context.Context, lane *sink.Lane, h *handlerSou
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range h.collections {
+		c.open(func(ctx context.Context) ([]connector.Position, error) { return g.Readable(ctx, c.Settings.Collection) })
+	}
 	how := h.Handler.Rest
 	how.Auth = e.keepers[h.Name].auth(how.Auth)
 	client, err := handler.NewClient(how, e.clients[h.Name], h.m)
@@ -133,6 +158,12 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 			}
 			return g.Readable(ctx, names...)
 		},
+	}
+	if h.Replica != nil {
+		cfg.Cache = &handler.Cache{URL: "http://" + e.cfg.Listen + "/v1/sources/" + h.Name}
+		if e.cfg.Control.Token != "" {
+			cfg.Cache.TokenEnv = cacheToken
+		}
 	}
 	for _, c := range h.collections {
 		set := c.Settings

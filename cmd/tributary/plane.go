@@ -111,8 +111,12 @@ func (p *plane) Sources() []control.Source {
 	var all []control.Source
 	for _, s := range p.e.cfg.Sources {
 		n := states[s.Name][connector.StateReauthRequired]
+		kind := typeRest
+		if s.Handler != nil {
+			kind = typeHandler
+		}
 		all = append(all, control.Source{
-			Name: s.Name, Type: "rest", Preset: s.Preset, URL: s.URL, Reauth: n > 0,
+			Name: s.Name, Type: kind, Push: s.Handler != nil, Preset: s.Preset, URL: s.URL, Reauth: n > 0,
 			Budget: budgetOf(metrics[s.Name]), Collections: len(s.Collections), States: states[s.Name],
 		})
 	}

@@ -18,6 +18,38 @@ func (p *plane) Hold(ctx context.Context, n control.Name, h control.Hold) error 
 	if err != nil {
 		return err
 	}
+	for _, c := range c.together() {
+		if err := p.hold(ctx, c, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together are the collections that rest when this one does: a handler tells of all of its
+// own at once.
+func (c *collection) together() []*collection {
+	if c.handler != nil {
+		return c.handler.collections
+	}
+	return []*collection{c}
+}
+
+// rests says why nothing is pulled, nil if something is.
+func (c *collection) rests() error {
+	for _, c := range c.together() {
+		c.mu.Lock()
+		hold := c.hold
+		c.mu.Unlock()
+		if hold != control.HoldNone {
+			return connector.ErrHeld
+		}
+	}
+	return nil
+}
+
+func (p *plane) hold(ctx context.Context, c *collection, h control.Hold) error {
+	n := c.name()
 	for {
 		lane, err := p.lane(ctx, c)
 		if err != nil {
@@ -52,14 +84,12 @@ func (c *collection) setHold(h control.Hold) {
 	switch h {
 	case control.HoldNone:
 		c.m.SetHeld("")
-		c.pulls.Hold(nil)
 	case control.HoldStopped:
 		c.m.SetHeld(connector.StateStopped)
-		c.pulls.Hold(connector.ErrHeld)
 	default:
 		c.m.SetHeld(connector.StatePaused)
-		c.pulls.Hold(connector.ErrHeld)
 	}
+	c.pulls.Hold(c.rests())
 }
 
 func holdText(h control.Hold) string {
@@ -132,6 +162,9 @@ func (p *plane) Sweep(ctx context.Context, n control.Name, approve bool) error {
 	c, err := p.find(n)
 	if err != nil {
 		return err
+	}
+	if c.handler != nil {
+		return p.askDump(ctx, c, approve)
 	}
 	if c.Settings.Sweeps.Every == 0 {
 		return &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("%s is not swept", n), Remedy: "say so in its config: `deletions: {sweep: {every: 24h}}`"}

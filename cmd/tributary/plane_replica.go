@@ -26,7 +26,3 @@ func (p *plane) Aggregate(ctx context.Context, n control.Name, query json.RawMes
 func noReplica(source string) error {
 	return &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("source %s has no replica", source), Remedy: "give it one in its config: `replica: {path: FILE}`"}
 }
-
-func (p *plane) Push(ctx context.Context, source string, body json.RawMessage) (json.RawMessage, error) {
-	return nil, &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("source %s has no handler, so nothing can be pushed to it", source)}
-}

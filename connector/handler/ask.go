@@ -93,20 +93,23 @@ func (r *Runner) later(ctx context.Context, err *connector.RetryError, attempt i
 	return r.rest(ctx, next.Wait, next.Loud)
 }
 
-// rest waits, and applies pushes meanwhile if it is to.
+// rest waits, and applies pushes meanwhile if it is to. An operator may cut it short.
 func (r *Runner) rest(ctx context.Context, wait time.Duration, pushes bool) error {
-	if !pushes {
-		return r.env.Sleep(ctx, wait)
+	sleep := r.env.Sleep
+	if pushes {
+		sleep = r.sleep
 	}
 	for until := r.env.Now().Add(wait); ; {
-		if err := r.serveInbox(ctx); err != nil {
-			return err
+		if pushes {
+			if err := r.serveInbox(ctx); err != nil {
+				return err
+			}
 		}
 		left := until.Sub(r.env.Now())
 		if left <= 0 {
 			return nil
 		}
-		if err := r.sleep(ctx, left); !errors.Is(err, errArrived) {
+		if err := r.env.Pulls.Rest(ctx, sleep, left); !errors.Is(err, errArrived) {
 			return err
 		}
 	}

@@ -46,6 +46,7 @@ type source struct {
 	name, url, auth string
 	preset          string // none: salesloft
 	budget          string // none: one that is no limit
+	raw             string // all of it, where it is no API
 	settings        map[string]string
 	collections     []string
 }
@@ -102,6 +103,10 @@ func (c config) yaml(listen string) string {
 	fmt.Fprintf(&b, "group: %q\ninstance: %q\nlisten: %q\nkafka: %s\noffsets: %s\ntopics: %s\nsources:\n",
 		c.group, c.instance, listen, c.kafka, c.offsets, c.topics)
 	for _, s := range c.sources {
+		if s.raw != "" {
+			b.WriteString(s.raw)
+			continue
+		}
 		fmt.Fprintf(&b, "  - name: %s\n    preset: %s\n    url: %q\n    auth: %s\n    budget: %s\n", s.name, cmp.Or(s.preset, "salesloft"), s.url, s.auth,
 			cmp.Or(s.budget, "{per_minute: 100000000, window: none}"))
 		for k, v := range s.settings {
