@@ -117,7 +117,7 @@ func (p *plane) Sources() []control.Source {
 		}
 		all = append(all, control.Source{
 			Name: s.Name, Type: kind, Push: s.Handler != nil, Preset: s.Preset, URL: s.URL, Reauth: n > 0,
-			Budget: budgetOf(metrics[s.Name]), Collections: len(s.Collections), States: states[s.Name],
+			Budget: budgetOf(metrics[s.Name]), Replica: s.Replica != nil, Collections: len(s.Collections), States: states[s.Name],
 		})
 	}
 	return all
