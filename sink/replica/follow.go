@@ -276,9 +276,9 @@ func (s *session) refused(fetches kgo.Fetches) {
 	})
 }
 
-// probe looks at partitions where something is to come and nothing comes: at the end of a
-// compacted partition there may be offsets at which there is nothing any more, not even a
-// marker, and a consumer is not told of them.
+// probe looks at partitions where something is to come and nothing comes. Below another's
+// open transaction there may be offsets with nothing but what was aborted, whose marker is
+// above it: a consumer is told of neither, and does not know that it is there.
 func (s *session) probe(ctx context.Context) error {
 	type stalled struct {
 		c    *collection

@@ -141,7 +141,7 @@ func (r *Replica) Await(ctx context.Context, positions []connector.Position) err
 	for {
 		r.mu.Lock()
 		missing, err := r.missing(positions)
-		changed, ended, trouble := r.changed, r.ended, r.trouble
+		changed, ended := r.changed, r.ended
 		r.mu.Unlock()
 		switch {
 		case err != nil || missing == "":
@@ -152,8 +152,8 @@ func (r *Replica) Await(ctx context.Context, positions []connector.Position) err
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			if trouble != nil {
-				missing += ": " + trouble.Error()
+			if trouble := r.Status().Trouble; trouble != "" {
+				missing += ": " + trouble
 			}
 			return fmt.Errorf("%s: %w", missing, context.Cause(ctx))
 		}
@@ -182,11 +182,35 @@ func (r *Replica) missing(positions []connector.Position) (string, error) {
 }
 
 // CatchUp returns when everything is applied that the topics hold now. Topics that are not
-// there hold nothing.
+// there hold nothing. What goes on failing it does not wait for.
 func (r *Replica) CatchUp(ctx context.Context) error {
-	cl, err := kgo.NewClient(r.cfg.Kafka...)
+	positions, err := r.ends(ctx)
 	if err != nil {
 		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		for since := time.Now(); sleep(ctx, time.Second) == nil; {
+			trouble := r.Status().Trouble
+			if trouble == "" {
+				since = time.Now()
+			} else if time.Since(since) > patience {
+				cancel(errors.New(trouble))
+			}
+		}
+	}()
+	return r.Await(ctx, positions)
+}
+
+// patience is how long something fails before CatchUp gives it up.
+const patience = 15 * time.Second
+
+// ends are the positions behind all that the topics hold now.
+func (r *Replica) ends(ctx context.Context) ([]connector.Position, error) {
+	cl, err := kgo.NewClient(r.cfg.Kafka...)
+	if err != nil {
+		return nil, err
 	}
 	defer cl.Close()
 	var topics []string
@@ -196,7 +220,7 @@ func (r *Replica) CatchUp(ctx context.Context) error {
 	adm := kadm.NewClient(cl)
 	details, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	topics = topics[:0]
 	for _, d := range details {
@@ -205,17 +229,17 @@ func (r *Replica) CatchUp(ctx context.Context) error {
 		}
 	}
 	if len(topics) == 0 {
-		return nil
+		return nil, nil
 	}
 	ends, err := adm.ListCommittedOffsets(ctx, topics...)
 	if err := errors.Join(err, ends.Error()); err != nil {
-		return err
+		return nil, err
 	}
 	var positions []connector.Position
 	ends.Each(func(o kadm.ListedOffset) {
 		positions = append(positions, connector.Position{Topic: o.Topic, Partition: o.Partition, Offset: o.Offset})
 	})
-	return r.Await(ctx, positions)
+	return positions, nil
 }
 
 // Status is how a replica stands.
