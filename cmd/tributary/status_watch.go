@@ -59,7 +59,7 @@ func (v *statusView) live(ctx context.Context, f *os.File) error {
 			if i > 0 {
 				buf.WriteString("\r\n")
 			}
-			buf.WriteString(line + "\x1b[K")
+			buf.WriteString("\x1b[K" + line) // erased first: behind a full line that would take its last letter
 		}
 		buf.WriteString("\x1b[J")
 		if _, err := f.Write(buf.Bytes()); err != nil {
@@ -85,7 +85,7 @@ func (v *statusView) live(ctx context.Context, f *os.File) error {
 func (s *sheet) frame(st *status, height int, gone error, old time.Duration) []string {
 	lines := s.head(&st.Info, &st.CollectionPage)
 	if gone != nil {
-		lines[0] = s.paint(red, clip(fmt.Sprintf("%v; as it stood %s ago:", gone, short(old)), s.width))
+		lines[0] = s.paint(red, clip(fmt.Sprintf("as of %s ago: %v", short(old), gone), s.width))
 	}
 	title, rows := s.table(st.Collections)
 	lines = append(lines, title)

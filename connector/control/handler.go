@@ -25,7 +25,7 @@ type Config struct {
 	Log  *slog.Logger
 
 	// Streams are how many listen to events at once (64), Waiting how many requests wait
-	// at once for a pull, a replica or a push (1024).
+	// at once for a pull or a replica (1024).
 	Streams, Waiting int
 	// Heartbeat is how long a stream of events is silent (15 s).
 	Heartbeat time.Duration
@@ -45,6 +45,7 @@ type Handler struct {
 	runs    sync.WaitGroup
 	streams places
 	waiting places
+	pushes  places
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -65,7 +66,7 @@ func NewHandler(p Plane, cfg Config) *Handler {
 	}
 	h := &Handler{
 		cfg: cfg, plane: p, slow: writeTime, api: http.NewServeMux(), guard: NewGuard(cfg),
-		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting),
+		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting), pushes: make(places, maxPushes),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for _, r := range h.routes() {

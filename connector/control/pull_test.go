@@ -162,15 +162,12 @@ func TestWhoGoesDoesNotEndThePullOfThoseWhoWaitWithHim(t *testing.T) {
 	g := gated(plane)
 	h := serve(t, plane, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	first, err := http.NewRequestWithContext(ctx, "POST", h.server.URL+people+"/pull", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := newRequest(t, "POST", people+"/pull", "").WithContext(ctx)
 	first.Header.Set("Idempotency-Key", "a")
-	gone := make(chan error)
+	gone := make(chan struct{})
 	go func() {
-		_, err := http.DefaultTransport.RoundTrip(first)
-		gone <- err
+		h.handler.ServeHTTP(newWriter(), first)
+		close(gone)
 	}()
 	<-g.began
 	var second *answer

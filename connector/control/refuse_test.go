@@ -92,8 +92,8 @@ func TestABodyIsJSONAndNotLargerThanItsBound(t *testing.T) {
 	h.ask("POST", people+"/pause", "{}", with("Content-Type", "application/json; charset=utf-8")).is(200)
 	long := `{"caller":"` + strings.Repeat("x", 1<<20) + `"}`
 	h.ask("POST", people+"/pull", long).problem(413, "too-large")
-	h.ask("POST", people+"/list", long).is(200)
-	h.ask("POST", people+"/list", `{"a":"`+strings.Repeat("x", 4<<20)+`"}`).problem(413, "too-large")
+	h.ask("POST", "/v1/sources/eu/push", long).is(200)
+	h.ask("POST", "/v1/sources/eu/push", `{"a":"`+strings.Repeat("x", 32<<20)+`"}`).problem(413, "too-large")
 }
 
 func TestErrorsOfAPlaneHaveTheirStatus(t *testing.T) {

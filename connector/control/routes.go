@@ -14,19 +14,21 @@ type route struct {
 	pattern string
 	// body bounds the request's body in bytes; 0: it has none.
 	body int64
-	// waits says that it waits for what may take minutes: until when, it says itself.
-	waits bool
+	// waits bounds those that wait for what may take minutes; until when, they say
+	// themselves. nil: it does not.
+	waits places
 	// do answers with a status and what is encoded as JSON.
 	do func(*http.Request) (int, any, error)
 	// raw answers by itself.
 	raw http.HandlerFunc
 }
 
-// Bounds of bodies. A push holds the records of a response of a handler.
+// Bounds of bodies. A push holds the records of a response of a handler, so that few are
+// taken at once.
 const (
-	maxBody = 1 << 20
-	maxList = 4 << 20
-	maxPush = 64 << 20
+	maxBody   = 1 << 20
+	maxPush   = 32 << 20
+	maxPushes = 4
 )
 
 // Bounds of time. A request that waits for nothing is done within plainTime; a body comes
@@ -43,11 +45,11 @@ func (h *Handler) routes() []route {
 		{pattern: "GET /v1/info", do: h.info},
 		{pattern: "GET /v1/sources", do: h.sources},
 		{pattern: "GET /v1/sources/{source}", do: h.source},
-		{pattern: "POST /v1/sources/{source}/pull", do: h.pullSource, body: maxBody, waits: true},
-		{pattern: "POST /v1/sources/{source}/push", do: h.push, body: maxPush, waits: true},
+		{pattern: "POST /v1/sources/{source}/pull", do: h.pullSource, body: maxBody, waits: h.waiting},
+		{pattern: "POST /v1/sources/{source}/push", do: h.push, body: maxPush, waits: h.pushes},
 		{pattern: "GET /v1/collections", do: h.collections},
 		{pattern: "GET " + collection, do: h.collection},
-		{pattern: "POST " + collection + "/pull", do: h.pull, body: maxBody, waits: true},
+		{pattern: "POST " + collection + "/pull", do: h.pull, body: maxBody, waits: h.waiting},
 		{pattern: "POST " + collection + "/pause", do: h.hold(HoldPaused), body: maxBody},
 		{pattern: "POST " + collection + "/resume", do: h.hold(HoldNone), body: maxBody},
 		{pattern: "POST " + collection + "/stop", do: h.hold(HoldStopped), body: maxBody},
@@ -56,8 +58,8 @@ func (h *Handler) routes() []route {
 		{pattern: "POST " + collection + "/reset", do: h.reset, body: maxBody},
 		{pattern: "PUT " + collection + "/cursor", do: h.cursor, body: maxBody},
 		{pattern: "GET " + collection + "/changes", do: h.changes},
-		{pattern: "POST " + collection + "/list", do: h.query(h.plane.List), body: maxList, waits: true},
-		{pattern: "POST " + collection + "/aggregate", do: h.query(h.plane.Aggregate), body: maxList, waits: true},
+		{pattern: "POST " + collection + "/list", do: h.query(h.plane.List), body: maxBody, waits: h.waiting},
+		{pattern: "POST " + collection + "/aggregate", do: h.query(h.plane.Aggregate), body: maxBody, waits: h.waiting},
 		{pattern: "GET /v1/log-level", do: h.level},
 		{pattern: "PUT /v1/log-level", do: h.setLevel, body: maxBody},
 		{pattern: "GET /v1/events", raw: h.events},
@@ -72,20 +74,21 @@ func (h *Handler) serve(r route) http.Handler {
 		return r.raw
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		waits := r.waits != nil
+		if waits { // before its body is, which takes memory
+			if !r.waits.take() {
+				tooMany("requests that wait", cap(r.waits)).write(w)
+				return
+			}
+			defer r.waits.leave()
+			// The server's own deadline is for answers that come at once.
+			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime + maxTimeout + grace))
+		}
 		if p := takeBody(w, req, r.body); p != nil {
 			p.write(w)
 			return
 		}
-		if r.waits {
-			if !h.waiting.take() {
-				tooMany("requests that wait", h.cfg.Waiting).write(w)
-				return
-			}
-			defer h.waiting.leave()
-			// The server's own deadline is for answers that come at once.
-			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(maxTimeout + grace))
-		}
-		ctx, cancel := h.until(req.Context(), r.waits)
+		ctx, cancel := h.until(req.Context(), waits)
 		defer cancel()
 		status, v, err := r.do(req.WithContext(ctx))
 		if err != nil {
