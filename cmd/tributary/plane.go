@@ -30,7 +30,8 @@ type plane struct {
 	editor  *editor
 
 	mu      sync.Mutex
-	cluster string // Kafka's id, once it is known
+	cluster string    // Kafka's id, once it is known
+	asked   time.Time // when Kafka was last asked for it
 }
 
 var _ control.Plane = (*plane)(nil)
@@ -84,11 +85,13 @@ func (p *plane) Info() control.Info {
 	return i
 }
 
-// clusterID asks Kafka until it has answered once, and never for long.
+// clusterID asks Kafka until it has answered once, never for long nor often: while it is
+// away, who wants to see that it is must not queue up for it.
 func (p *plane) clusterID() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cluster == "" {
+	if p.cluster == "" && time.Since(p.asked) > 10*time.Second {
+		defer func() { p.asked = time.Now() }()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if m, err := kadm.NewClient(p.editor.cl).BrokerMetadata(ctx); err == nil {

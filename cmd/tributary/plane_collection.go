@@ -49,6 +49,9 @@ func (c *collection) status(now time.Time) control.Collection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v.Hold = c.hold
+	if c.hold != control.HoldNone || c.stopped != nil {
+		v.NextRun = nil
+	}
 	switch {
 	case c.stopped != nil:
 		v.Why, v.Remedy = c.stopped.What, c.stopped.Remedy
