@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -58,7 +60,7 @@ func TestACollectionIsPulledPausedResumedAndSwept(t *testing.T) {
 }
 
 func TestAGuardedSweepIsApprovedByAnotherClick(t *testing.T) {
-	plane := hostile()
+	plane := allWrong()
 	p := open(t, serve(t, plane).URL+"/#/eu.cadences", 1440, 900).detailed("eu.cadences")
 	p.click("#a-sweep")
 	p.click("#c-check")

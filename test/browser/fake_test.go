@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -97,9 +99,9 @@ func history(_ context.Context, n control.Name, key string, limit int) (control.
 	return control.Changes{Key: key, Changes: changes[:min(limit, len(changes))], Partition: 3, Until: 99121, Whole: true}, nil
 }
 
-// hostile is everything wrong at once, told in what an API, or somebody who writes to it,
+// allWrong is everything wrong at once, told in what an API, or somebody who writes to it,
 // may have put there.
-func hostile() *controltest.Plane {
+func allWrong() *controltest.Plane {
 	const evil = `<img src=x onerror="window.owned=1">`
 	long := `GET /v2/people?per_page=100&updated_at[gt]=2026-03-01T11%3A59%3A59.000001Z: 500 Internal Server Error: <!doctype html><script>window.owned=1</script>` + evil
 	wrong := func(c control.Collection, state, why, remedy string) control.Collection {

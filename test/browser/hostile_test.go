@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -6,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"tributary/connector/control"
 	"tributary/connector/control/page"
@@ -14,7 +18,7 @@ import (
 
 // What an API sends, and what somebody has typed into it, is text wherever it is shown.
 func TestNoTextBecomesMarkup(t *testing.T) {
-	server := serve(t, hostile())
+	server := serve(t, allWrong())
 	p := open(t, server.URL, 1440, 900).listed()
 	p.until(`document.querySelectorAll(".card").length === 3`)
 	evil := `<img src=x onerror="window.owned=1">`
@@ -94,4 +98,73 @@ func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
 	// The stream is the new process's.
 	second.Set(people, func(c *control.Collection) { c.State, c.Why = "quarantined", "after the restart" })
 	p.until(`document.querySelector("#rows tr").innerText.includes("after the restart")`)
+}
+
+// A browser has six connections to an origin: tabs in the background leave theirs to others.
+func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
+	var streams atomic.Int32
+	plane := few()
+	server := serve(t, plane, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/events" {
+				streams.Add(1)
+				defer streams.Add(-1)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	tell := func(message string) {
+		plane.Events().Tell(control.Event{Type: control.EventLog, Source: people.Source, Collection: people.Collection, Data: control.LogLine{Level: "warn", Message: message}})
+	}
+	p := open(t, server.URL+"/#/salesloft-eu.people", 1440, 900).detailed("salesloft-eu.people")
+	tell("the first")
+	p.until(`document.querySelector("#d-events").innerText.includes("the first")`)
+	if n := streams.Load(); n != 1 {
+		t.Errorf("the page holds %d streams", n)
+	}
+	look := func(away bool) {
+		eval[int](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %t, configurable: true}); document.dispatchEvent(new Event("visibilitychange")); 0`, away))
+	}
+	look(true)
+	for deadline := time.Now().Add(patience); streams.Load() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a page that nobody looks at still listens")
+		}
+	}
+	asked := p.asked("/v1/")
+	tell("meanwhile")
+	if now := p.asked("/v1/"); now != asked {
+		t.Errorf("it still asks: %d requests", now-asked)
+	}
+	look(false)
+	p.until(`document.querySelector("#d-events").innerText.includes("meanwhile")`)
+	if n := eval[int](p, `document.querySelector("#d-events").innerText.split("the first").length - 1`); n != 1 {
+		t.Errorf("what was shown before is shown %d times", n)
+	}
+}
+
+// Rows that were fresh when they came would look so for ever.
+func TestNoRowsAreShownWhenTheListIsRefused(t *testing.T) {
+	var refuse atomic.Bool
+	plane := few()
+	server := serve(t, plane, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refuse.Load() && r.URL.Path == "/v1/collections" {
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprint(w, `{"type":"about:blank","title":"No","status":403,"detail":"not you","remedy":"sign in"}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	p := open(t, server.URL, 1440, 900).listed()
+	p.expect("403 (Forbidden)")
+	p.until(`document.querySelector("#link-text").textContent === "live"`)
+	refuse.Store(true)
+	plane.Set(people, func(c *control.Collection) { c.State = "backoff" }) // so that it looks at once
+	p.until(`document.querySelectorAll("#rows tr").length === 0 && document.querySelector("#empty").innerText === "not you — sign in"`)
+	refuse.Store(false)
+	plane.Set(people, func(c *control.Collection) { c.State = "running" })
+	p.listed().until(`document.querySelector("#empty").hidden`)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -34,7 +36,7 @@ const faint = `(() => {
 func TestTextsAreReadableInLightAndDark(t *testing.T) {
 	grounds := map[string]string{}
 	for _, scheme := range []string{"light", "dark"} {
-		p := open(t, serve(t, hostile()).URL+"/#/eu.cadences?key=1", 1440, 900, media("prefers-color-scheme", scheme), media("prefers-reduced-motion", "reduce")).detailed("eu.cadences")
+		p := open(t, serve(t, allWrong()).URL+"/#/eu.cadences?key=1", 1440, 900, media("prefers-color-scheme", scheme), media("prefers-reduced-motion", "reduce")).detailed("eu.cadences")
 		p.until(`document.querySelectorAll("#d-changes li").length === 2 && document.querySelectorAll(".card").length`)
 		for _, text := range eval[[]string](p, faint) {
 			t.Errorf("%s: %s", scheme, text)
@@ -65,7 +67,7 @@ func TestTheChosenThemeIsRemembered(t *testing.T) {
 
 func TestNothingIsWiderThanThePhone(t *testing.T) {
 	for _, hash := range []string{"", "#/eu.accounts?key=1", "#/eu.cadences"} {
-		p := open(t, serve(t, hostile()).URL+"/"+hash, 390, 844)
+		p := open(t, serve(t, allWrong()).URL+"/"+hash, 390, 844)
 		if hash == "" {
 			p.listed()
 		} else {

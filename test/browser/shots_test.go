@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -18,7 +20,7 @@ func TestPictures(t *testing.T) {
 		t.Skip("-shots DIR writes pictures of the page")
 	}
 	planes := map[string]func() *controltest.Plane{
-		"few": few, "hostile": hostile, "empty": func() *controltest.Plane { return controltest.New() },
+		"few": few, "hostile": allWrong, "empty": func() *controltest.Plane { return controltest.New() },
 		"many": func() *controltest.Plane { return many(10_000) },
 	}
 	for _, c := range []struct {

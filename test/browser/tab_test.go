@@ -1,3 +1,5 @@
+//go:build unix
+
 package browser
 
 import (
@@ -19,6 +21,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"tributary/test/kafkatest"
 )
 
 // patience is how long a page may take to come to what a test waits for, on a machine that
@@ -34,9 +38,9 @@ var browser struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := kafkatest.Main(m)
 	for _, end := range browser.end {
-		defer end()
+		end()
 	}
 	os.Exit(code)
 }

@@ -222,6 +222,10 @@ class Problem extends Error {
   }
 }
 
+// here is where the page is. The address in the window may hold a name and a token, with
+// which nothing can be asked for; the browser sends them by itself.
+const here = location.origin + location.pathname.replace(/[^/]*$/, '')
+
 const unreachable = (detail) => new Problem({ title: 'Not reachable', detail, remedy: 'it is asked again by itself' })
 
 // Exact is a number that a JavaScript number would show otherwise.
@@ -240,7 +244,7 @@ async function ask(path, { method = 'GET', body, key, timeout = 15000, exact = f
   if (key) headers['Idempotency-Key'] = key
   let response, text
   try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(timeout) })
+    response = await fetch(here + path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', signal: AbortSignal.timeout(timeout) })
     text = await response.text()
   } catch (e) {
     lose()
@@ -322,10 +326,13 @@ async function look() {
   const jobs = [loadList()]
   if (view.open) jobs.push(loadCollection())
   if (looks++ % RARE === 0) jobs.push(loadProcess())
-  await Promise.all(jobs)
-  looking = false
-  last = Date.now()
-  plan(lostSince ? AGAIN : once ? GAP : PACE)
+  try {
+    await Promise.all(jobs)
+  } finally {
+    looking = false
+    last = Date.now()
+    plan(lostSince ? AGAIN : once ? GAP : PACE)
+  }
 }
 
 let turn = 0 // of the list: an answer to an older question is of no use
@@ -347,6 +354,7 @@ async function loadList() {
     known.page = page
     showList()
   } catch (e) {
+    if (!(e instanceof Problem)) throw e
     if (mine === turn && e.status) showListProblem(e)
   }
 }
@@ -384,7 +392,7 @@ let lastID = ''
 let queue = []
 
 // listen opens the stream: of states and lanes, or of all that happens to the collection
-// that is open, with what is still known of before.
+// that is open, with what is still known of before. It goes on where the last one ended.
 function listen() {
   stream?.close()
   stream = null
@@ -394,12 +402,12 @@ function listen() {
     if (!known.info) return // its run is needed to ask for what was before
     q.set('source', view.open.source)
     q.set('collection', view.open.collection)
-    q.set('last_event_id', known.info.run + '-0')
+    q.set('last_event_id', lastID || known.info.run + '-0')
   } else {
     q.set('type', 'state,lane')
     if (lastID) q.set('last_event_id', lastID)
   }
-  const mine = (stream = new EventSource('v1/events?' + q))
+  const mine = (stream = new EventSource(here + 'v1/events?' + q))
   stream.onopen = showLink
   stream.onerror = () => {
     if (mine !== stream) return
@@ -651,7 +659,11 @@ function showRange() {
   put(empty, page.all === 0 ? 'The config has no collection.' : 'No collection fits. Escape in the search clears it; a state or a source is let go by a second click.')
 }
 
+// showListProblem shows no rows: those of before would look as if they were of now.
 function showListProblem(e) {
+  for (const { tr } of rows.values()) tr.remove()
+  rows.clear()
+  put($('range'), '')
   $('empty').hidden = false
   put($('empty'), [e.detail, e.remedy].filter(Boolean).join(' — '))
 }
@@ -796,6 +808,8 @@ function openDetails() {
     $('d-result').replaceChildren()
     clearChanges()
     clearEvents()
+    lastID = ''
+    queue = []
     listen()
     loadCollection()
     panel.scrollTop = 0
