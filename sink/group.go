@@ -41,9 +41,12 @@ func (l *Lane) OpenGroup(ctx context.Context, source string, collections []Group
 	for _, c := range collections {
 		w, err := l.open(ctx, g.strand, offsets.Name{Source: source, Collection: c.Name}, c.Topic, c.M)
 		if err != nil {
+			g.leave()
 			return nil, err
 		}
 		g.writers[c.Name] = w
+	}
+	for _, w := range g.writers {
 		// What is left of the ledger of one that begins is forgotten by itself: no group
 		// can come before.
 		if w.memory.State.Trailing == connector.Beginning {
@@ -58,6 +61,15 @@ func (l *Lane) OpenGroup(ctx context.Context, source string, collections []Group
 		g.handler = *h
 	}
 	return g, l.err
+}
+
+// leave lets the collections be opened once more, of which nothing was staged.
+func (g *Group) leave() {
+	g.lane.mu.Lock()
+	defer g.lane.mu.Unlock()
+	for _, w := range g.strand.writers {
+		delete(g.lane.writers, w.topic)
+	}
 }
 
 // Handler returns what was committed of the handler when the lane was acquired.

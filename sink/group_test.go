@@ -341,6 +341,36 @@ func TestAGroupWithoutChangesMovesTheHandlerAlone(t *testing.T) {
 	}
 }
 
+func TestAHandlerOneTopicOfWhichCannotBeOpenedYetIsOpenedLater(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	h := newHandler("a", "b")
+	lane, l := k.acquired(k.config("a", "1"))
+	refused := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: h.topic("b"), Err: kerr.TopicAuthorizationFailed, Count: -1})
+	for range 2 {
+		_, err := h.open(t.Context(), lane)
+		var topic *TopicError
+		if !errors.As(err, &topic) || topic.Topic != h.topic("b") {
+			t.Fatalf("opened although b refuses: %v", err)
+		}
+	}
+	refused.Remove()
+	var g *Group
+	await(t, "it is opened", func() bool {
+		var err error
+		var topic *TopicError
+		if g, err = h.open(t.Context(), lane); err != nil && !errors.As(err, &topic) { // metadata is remembered for a moment
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	state := g.Handler()
+	if err := errors.Join(g.Stage(t.Context(), h.group(g, &state)), g.Flush(t.Context()), l.end()); err != nil {
+		t.Fatal(err)
+	}
+	h.ended(k, 1)
+}
+
 func TestACollectionIsOpenedOnceInALanesLife(t *testing.T) {
 	t.Parallel()
 	k := newKafka(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tributary/connector"
 	"tributary/offsets"
 )
 
@@ -60,6 +61,30 @@ func TestWhatHangsInTheOffsetsTopicEndedAsItsBatchesDid(t *testing.T) {
 	}
 	if _, err := (fate{1, 1}).judge(); err == nil {
 		t.Error("two partitions that contradict each other are no doubt")
+	}
+}
+
+// Nothing tells elsewhere what became of a record that stands alone in its transaction.
+func TestWhatBelongsToNoCollectionIsCommittedOnceMore(t *testing.T) {
+	t.Parallel()
+	name := offsets.Name{Source: "s", Collection: "c"}
+	moved, err := offsets.HandlerRecord("crm.offsets", 0, "s", "a", &connector.HandlerState{Seq: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		record *kgo.Record
+		commit bool
+	}{
+		"a hold":                       {offsets.HoldRecord("crm.offsets", 0, name, &offsets.Hold{Hold: "paused"}), true},
+		"the end of a hold":            {offsets.HoldRecord("crm.offsets", 0, name, nil), true},
+		"a handler that found nothing": {moved, true},
+		"a claim, which is made anew":  {offsets.ClaimRecord("crm.offsets", 0, offsets.Claim{}), false},
+	} {
+		l := &Lane{table: offsets.NewTable()}
+		if commit, err := l.verdictOfOwn(t.Context(), &found{records: []*kgo.Record{c.record}}); err != nil || commit != c.commit {
+			t.Errorf("%s: commit %v (%v), want %v", what, commit, err, c.commit)
+		}
 	}
 }
 
