@@ -3,6 +3,8 @@ package connector
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -38,8 +40,17 @@ func (r *Reader) Run(ctx context.Context) error {
 		}
 		r.m.LastSuccess.Set(seconds(ended))
 		r.m.Ended(ended.Sub(began), reasons, r.changed, nil)
+		r.env.Log.Log(ctx, loudness(reasons), "pulled", "reasons", r.mem.State.Reasons, "took", ended.Sub(began).Round(time.Millisecond), "changed", r.changed)
 		p.End()
 	}
+}
+
+// loudness is the level at which a pull is logged: an operator sees what he asked for.
+func loudness(reasons []Reason) slog.Level {
+	if slices.ContainsFunc(reasons, func(r Reason) bool { return r.Name == ReasonManual }) {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
 
 // ran commits when a pull by a cron expression ended: whoever starts later knows by it
