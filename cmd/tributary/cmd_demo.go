@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tributary/connector"
+	"tributary/connector/control"
 	"tributary/connector/rest"
 	"tributary/sink"
 	"tributary/test/hostile"
@@ -83,6 +87,8 @@ type demo struct {
 	cfg    *Config
 	screen *screen
 	lives  int
+	// page is the status page of the life of now.
+	page atomic.Pointer[control.Handler]
 }
 
 // runDemo runs until ending is done, then judges as long as ctx lets it.
@@ -110,7 +116,9 @@ func runDemo(ctx, ending context.Context, a *app, rate float64, restart time.Dur
 		return err
 	}
 	defer d.kafka.Close()
-	fmt.Fprintf(a.stdout, "Salesloft-shaped API at %s, Kafka at %s, %g writes a second. Ctrl-C ends it.\n\n", api.URL, cfg.Kafka.Brokers[0], rate)
+	page, stopPage := d.servePage()
+	defer stopPage()
+	fmt.Fprintf(a.stdout, "Salesloft-shaped API at %s, Kafka at %s, %g writes a second, status page at %s. Ctrl-C ends it.\n\n", api.URL, cfg.Kafka.Brokers[0], rate, page)
 
 	printing, stopPrinting := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -181,7 +189,16 @@ func (d *demo) start(wg *sync.WaitGroup) (stop func()) {
 		panic(err) // plain addresses of our own
 	}
 	e := newEngine(d.cfg, opts, log, connector.NewMetrics(newRegistry(d.a.version)), d.a.version)
+	plane, err := newPlane(d.a, e, new(slog.LevelVar))
+	if err != nil {
+		panic(err)
+	}
+	api := newControl(d.cfg, plane, slog.New(slog.DiscardHandler))
+	if was := d.page.Swap(api); was != nil {
+		was.Close()
+	}
 	wg.Go(func() {
+		defer plane.Close()
 		var fenced *sink.FencedError
 		switch err := e.Run(ctx); {
 		case errors.As(err, &fenced):
@@ -191,6 +208,34 @@ func (d *demo) start(wg *sync.WaitGroup) (stop func()) {
 		}
 	})
 	return cancel
+}
+
+// servePage serves the status page of whichever life there is, on the port that a connector
+// has by default, or on any that is free.
+func (d *demo) servePage() (address string, stop func()) {
+	l, err := net.Listen("tcp", d.cfg.Listen)
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "no port that is free", func() {}
+		}
+	}
+	srv := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if page := d.page.Load(); page != nil {
+				page.ServeHTTP(w, r)
+				return
+			}
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}),
+	}
+	go srv.Serve(l) // ends with the server
+	return "http://" + l.Addr().String() + "/", func() {
+		if page := d.page.Load(); page != nil {
+			page.Close()
+		}
+		srv.Close()
+	}
 }
 
 // judge waits until the topics have caught up with the API, and reads all of them.
