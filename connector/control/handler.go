@@ -138,8 +138,11 @@ func (h *Handler) recover(w *recorder, r *http.Request) {
 
 func (h *Handler) logRequest(r *http.Request, status int, took time.Duration) {
 	level := slog.LevelInfo
-	if status >= 400 {
+	switch {
+	case status >= 400:
 		level = slog.LevelWarn
+	case strings.HasSuffix(r.URL.Path, "/list"), strings.HasSuffix(r.URL.Path, "/aggregate"):
+		level = slog.LevelDebug // a POST for its body's sake, that only reads
 	}
 	h.cfg.Log.Log(r.Context(), level, "control request", "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path,
 		"status", status, "took", took.Round(time.Millisecond))
