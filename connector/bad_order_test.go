@@ -38,6 +38,28 @@ func TestATieInNoOrderComesToRestBesideBadRecords(t *testing.T) {
 	}
 }
 
+func TestAWalkInNoOrderIsWholeAndComesToRestBesideBadRecords(t *testing.T) {
+	for seed := range uint64(100) {
+		a := newestFirstOf(t, 12, func(set *Settings) { set.OnBadRecord = SkipBadRecord })
+		for i := range a.shelf.rows {
+			a.shelf.rows[i].Instant = 100 * sec
+			if i%2 == 0 {
+				a.shelf.rows[i].Bad = "spoilt"
+			}
+		}
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		a.before = func(Query) {
+			rnd.Shuffle(len(a.shelf.rows), func(i, j int) {
+				a.shelf.rows[i], a.shelf.rows[j] = a.shelf.rows[j], a.shelf.rows[i]
+			})
+		}
+		a.pull(1)
+		if c, n := a.mem.State.Cursor.Instant, a.mem.Ledger.Len(); c != 100*sec || n != 6 {
+			t.Errorf("seed %d: the cursor is at %s, %d live", seed, c, n)
+		}
+	}
+}
+
 // Their last good versions are in the ledger where they stood.
 func TestRecordsThatHaveBecomeBadStopNoSweep(t *testing.T) {
 	s := sweeping(t, 20, func(set *Settings) { set.OnBadRecord, set.Sweeps.MaxCount, set.Sweeps.Pages = SkipBadRecord, 3, 1000 })

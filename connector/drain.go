@@ -138,14 +138,14 @@ type lap struct {
 	date  Instant // of its last page
 }
 
-// unfitIn names the rows of a page within [from, to) that cannot be published, and with
-// young those that settle leaves for later: they take up places like any other, each once.
-func (r *Reader) unfitIn(p *Page, from, to Instant, young bool, name func(key string)) {
+// unfitIn names the rows of a page within [from, to) that cannot be published: they take up
+// places like any other, each once.
+func (r *Reader) unfitIn(p *Page, from, to Instant, name func(key string)) {
 	for i := range p.Records {
 		rec := &p.Records[i]
-		late := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
+		young := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
 		within := rec.Instant == 0 || rec.Instant >= from && rec.Instant < to
-		if late && young || !late && within && r.unfit(*rec) != "" {
+		if !young && within && r.unfit(*rec) != "" {
 			name("\x00" + receiptKey(rec))
 		}
 	}
@@ -161,7 +161,7 @@ func (r *Reader) pass(ctx context.Context, tick Instant, shown *Cursor) (l lap, 
 		if err != nil {
 			return l, err
 		}
-		r.unfitIn(&p, tick, end, false, func(key string) { ids[key] = 1; count++ })
+		r.unfitIn(&p, tick, end, func(key string) { ids[key] = 1; count++ })
 		rows, cut, err := r.admit(&p, q)
 		if err != nil {
 			return l, err

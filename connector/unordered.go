@@ -47,15 +47,14 @@ const (
 
 // A round is one walk of a circuit.
 type round struct {
-	rows, ids, fresh int // of older records; fresh are those that no walk showed before
-	all              int // ids of any age
-	// unfit are those that cannot be published, or are too young: no less there, and once.
-	unfit       map[string]bool
-	shown       int // rows of any kind
-	pages       int
-	first, last int  // what the source counts at the beginning and at the end
-	stated      bool // that nothing follows
-	changed     bool // a row was news
+	rows, ids, fresh int             // of older records; fresh are those that no walk showed before
+	all              int             // ids of any age
+	young            map[string]bool // those that settle leaves for later: no less there, and once
+	shown            int             // rows of any kind
+	pages            int
+	first, last      int  // what the source counts at the beginning and at the end
+	stated           bool // that nothing follows
+	changed          bool // a row was news
 }
 
 // readUnordered reads [from, to) by walks. It returns whether nothing can have slipped.
@@ -144,7 +143,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	switch {
 	case now.pages == 1 && (now.stated || now.shown == 0):
 		return true // a page is one moment
-	case now.first >= 0 && now.first == now.last && now.first == now.all+len(now.unfit):
+	case now.first >= 0 && now.first == now.last && now.first == now.all+len(now.young):
 		return true
 	case walks == 1:
 		return false
@@ -161,7 +160,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	// In an order that changes with each request a walk shows some twice and others not at
 	// all: then all walks together must have shown each twice.
 	union, shownTwice := c.union()
-	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+len(now.unfit) && c.late == 0 {
+	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+len(now.young) && c.late == 0 {
 		return true // where the source counts, once is enough
 	}
 	return now.rows == before.rows && union == now.rows && shownTwice == union
@@ -188,7 +187,7 @@ func (c *circuit) union() (shown, shownTwice int) {
 // walkAll reads page 1, 2, 3 … until the source says that nothing follows, or shows none.
 func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error) {
 	c.begin()
-	now.first, now.last, now.unfit = -1, -1, map[string]bool{}
+	now.first, now.last, now.young = -1, -1, map[string]bool{}
 	for number := 1; ; number++ {
 		q := c.q
 		q.Page = number
@@ -202,7 +201,7 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if c.horizon == Beginning {
 			c.horizon = r.horizon(p.Date)
 		}
-		r.unfitIn(&p, Beginning, Forever, true, func(key string) { now.unfit[key] = true })
+		bad := r.setAside(&p, c.from, &now)
 		rows, _, err := r.admit(&p, q)
 		if err != nil {
 			return now, err
@@ -216,6 +215,7 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		now.changed = now.changed || !r.batch.empty()
 		now.shown += len(p.Records)
 		c.note(r.mem.Ledger, rows, &now)
+		c.note(r.mem.Ledger, bad, &now)
 		now.pages = number
 		if number == 1 {
 			now.first = p.Total
@@ -224,7 +224,7 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if err := r.stage(ctx); err != nil {
 			return now, err
 		}
-		if now.shown > 4*(now.all+len(now.unfit))+endlessRows {
+		if now.shown > 4*(now.all+len(now.young))+endlessRows {
 			return now, &StopError{
 				What:   fmt.Sprintf("%d rows were shown by %d pages and only %d ids: the API ignores the number of the page", now.shown, number, now.all),
 				Remedy: "check `page` against the API's documentation, or leave it out if the API cannot page",
@@ -234,6 +234,26 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 			return now, nil
 		}
 	}
+}
+
+// setAside returns the rows of a page that cannot be published, under names of their own,
+// and notes those that settle leaves for later. They take up places as others do: a bad
+// record that is shown twice tells that another one slipped.
+func (r *Reader) setAside(p *Page, from Instant, now *round) (bad []Record) {
+	for i := range p.Records {
+		rec := &p.Records[i]
+		young := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
+		why := r.unfit(*rec)
+		switch {
+		case young:
+			now.young["\x00"+receiptKey(rec)] = true
+		case why != "" && rec.Instant == 0: // it has none that counts, and may be any
+			bad = append(bad, Record{ID: "\x00" + receiptKey(rec), Instant: from, Bad: why})
+		case why != "":
+			bad = append(bad, Record{ID: "\x00" + receiptKey(rec), Instant: rec.Instant, Bad: why})
+		}
+	}
+	return bad
 }
 
 // begin forgets what the last walk showed, but not that it did.
@@ -258,7 +278,7 @@ func (c *circuit) note(l *Ledger, rows []Record, now *round) {
 		if known {
 			m |= c.marks[place]
 		}
-		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant {
+		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant && rec.Bad == "" {
 			c.best = Cursor{Text: rec.Stamp, Instant: rec.Instant}
 		}
 		if m&inThis == 0 {
@@ -319,25 +339,10 @@ func (r *Reader) sweepUnordered(ctx context.Context) error {
 	return r.endSweep(ctx)
 }
 
-// settleShown ends the doubts that a reading of everything did not settle, if it began when
-// they were a lookback old: nothing contradicts any more.
-func (r *Reader) settleShown(due []string) {
-	if r.seen != r.began || r.seen == Beginning {
-		return // the last one may have missed some
-	}
-	for _, id := range due {
-		if d, ok := r.mem.Doubts[id]; ok && !d.Absent && r.began >= d.Since.Add(r.set.Lookback) {
-			r.settled(id)
-		}
-	}
-}
-
-// lookAll reads once what all of the doubts are about, where each walk is dear.
+// lookAll reads once what all of the doubts are about, where each walk is dear. What no
+// walk of a reading that cannot have missed it has shown is gone, and its doubt with it:
+// nothing contradicts any more.
 func (r *Reader) lookAll(ctx context.Context, due []string) error {
-	if r.set.Unfiltered {
-		r.settleShown(due)
-		return r.stage(ctx)
-	}
 	from, to := Forever, Beginning
 	var about []string
 	for _, id := range due {
@@ -346,13 +351,24 @@ func (r *Reader) lookAll(ctx context.Context, due []string) error {
 			from, to = min(from, d.At.Floor(r.set.Tick)), max(to, d.At.Floor(r.set.Tick).Add(r.tick()))
 		}
 	}
-	if len(about) == 0 {
+	if r.set.Unfiltered {
+		// The head has shown all there is, but its one walk may have missed these. That
+		// something slipped any record may tell.
+		from, to = Beginning, Forever
+	}
+	if len(about) == 0 || r.date < r.quiet {
 		return nil
 	}
 	began := r.date
 	whole, err := r.readUnordered(ctx, from, to, false)
-	if err != nil || !whole {
+	if err != nil {
 		return err
+	}
+	if !whole {
+		if r.set.Unfiltered {
+			r.quiet = r.date.Add(r.set.Lookback) // the next head shows most of them anyway
+		}
+		return nil
 	}
 	for _, id := range about {
 		if d, ok := r.mem.Doubts[id]; ok && began >= d.Since.Add(r.set.Lookback) && r.date >= d.Since.Add(r.set.Lookback) {

@@ -252,6 +252,53 @@ func TestADoubtOfASourceWithoutAnOrderEnds(t *testing.T) {
 	}
 }
 
+// A record that vanishes pulls the others one place to the front, the doubted one past the
+// only walk of a head reading.
+func TestADoubtOutlivesAWalkThatMayHaveMissedItsRecord(t *testing.T) {
+	a := newestFirstOf(t, 23, func(set *Settings) { set.Unfiltered, set.Probe = true, 0 })
+	a.pull(2)
+	a.shelf.rows[17] = row("r17", 117*sec-1, 7) // the first of page 2
+	a.mem.Doubts["r17"] = Doubt{Since: a.shelf.date, At: 117*sec - 1}
+	slipped := false
+	a.before = func(q Query) {
+		if q.Page == 2 && !slipped {
+			slipped = true
+			a.remove("r22")
+		}
+	}
+	a.pull(1)
+	if e, _ := a.mem.Ledger.Get("r17"); !slipped || e.Hash != (Hash{7}) || len(a.mem.Doubts) != 0 {
+		t.Errorf("r17 is %+v, doubts %v", e, a.mem.Doubts)
+	}
+}
+
+// Nothing shows it any more, and a sweep could not miss it as long as it is doubted.
+func TestADoubtAboutWhatIsGoneEndsWithAReadingThatMissesNothing(t *testing.T) {
+	a := newestFirstOf(t, 23, func(set *Settings) { set.Unfiltered, set.Probe = true, 0 })
+	a.pull(2)
+	a.remove("r9")
+	a.mem.Doubts["r9"] = Doubt{Since: a.shelf.date, At: 50 * sec}
+	lossy := &forgetful{a.src, 1000}
+	a.src = lossy
+	var took []int
+	for _, pull := range []func(){func() { a.pull(1) }, func() { _ = a.Pull(t.Context()) }} {
+		before := a.requests
+		pull()
+		took = append(took, a.requests-before)
+	}
+	if len(a.mem.Doubts) != 1 {
+		t.Errorf("doubts %v after readings that came to no end", a.mem.Doubts)
+	}
+	if took[1]*2 != took[0] {
+		t.Errorf("%d requests, then %d: what proved nothing is not read again at each pull", took[0], took[1])
+	}
+	lossy.times = 0
+	a.pull(1)
+	if len(a.mem.Doubts) != 0 {
+		t.Errorf("doubts %v", a.mem.Doubts)
+	}
+}
+
 // forgetful loses what leads to the third page, so many times.
 type forgetful struct {
 	Source
