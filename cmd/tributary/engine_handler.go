@@ -29,10 +29,6 @@ type handlerSource struct {
 	dumped bool            // since the process started
 }
 
-// cacheToken is the environment variable in which a handler is expected to have the token of
-// the control API, which no request holds.
-const cacheToken = "TRIBUTARY_CONTROL_TOKEN"
-
 func (e *engine) addHandler(s SourceConfig, lane int32, m *connector.SourceMetrics) {
 	h := &handlerSource{
 		SourceConfig: s, lane: lane, m: m, log: e.log.With("source", s.Name),
@@ -162,7 +158,7 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 	if h.Replica != nil {
 		cfg.Cache = &handler.Cache{URL: "http://" + e.cfg.Listen + "/v1/sources/" + h.Name}
 		if e.cfg.Control.Token != "" {
-			cfg.Cache.TokenEnv = cacheToken
+			cfg.Cache.TokenEnv = controlTokenEnv // no request holds the token itself
 		}
 	}
 	for _, c := range h.collections {

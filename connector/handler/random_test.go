@@ -33,7 +33,6 @@ type diary struct {
 	rng     *rand.Rand
 	log     []event
 	version int
-	dumps   bool
 	// trouble is how likely a call fails.
 	trouble float64
 	failed  map[string]int
@@ -73,10 +72,10 @@ func (d *diary) now() map[[2]string]int {
 }
 
 // misbehave says in which way a call fails, empty: in none.
-func (d *diary) misbehave(ctx context.Context) (resp Response, err error, how string) {
+func (d *diary) misbehave(ctx context.Context) (how string, resp Response, err error) {
 	d.calls++
 	if d.rng.Float64() >= d.trouble {
-		return resp, nil, ""
+		return "", resp, nil
 	}
 	ways := []string{"raises", "hangs", "panics", "unknown collection", "bad record", "no next_state", "stands still", "throttles"}
 	how = ways[d.rng.IntN(len(ways))]
@@ -101,11 +100,11 @@ func (d *diary) misbehave(ctx context.Context) (resp Response, err error, how st
 	case "throttles":
 		err = &connector.RetryError{Reason: connector.RetryThrottled, After: time.Duration(d.rng.IntN(5)) * time.Second, Err: errTrouble}
 	}
-	return resp, err, how
+	return how, resp, err
 }
 
 func (d *diary) Delta(ctx context.Context, r Request) (Response, error) {
-	if resp, err, how := d.misbehave(ctx); how != "" {
+	if how, resp, err := d.misbehave(ctx); how != "" {
 		if how == "stands still" {
 			resp.NextState = r.PreviousState
 		}
@@ -137,7 +136,7 @@ func (d *diary) Delta(ctx context.Context, r Request) (Response, error) {
 }
 
 func (d *diary) Dump(ctx context.Context, r Request) (Response, error) {
-	if resp, err, how := d.misbehave(ctx); how == "raises" || how == "hangs" || how == "bad record" {
+	if how, resp, err := d.misbehave(ctx); how == "raises" || how == "hangs" || how == "bad record" {
 		return resp, err
 	}
 	at := struct {

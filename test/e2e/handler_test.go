@@ -183,7 +183,6 @@ func (c *chronicler) amid() bool {
 type moody struct {
 	mu   sync.Mutex
 	mood string
-	n    int
 }
 
 func (m *moody) set(mood string) {
