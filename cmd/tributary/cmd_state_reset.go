@@ -74,9 +74,6 @@ func (e *editor) reset(ctx context.Context, c CollectionConfig, f resetFlags) er
 	if err := e.usable(c, st); err != nil && !f.goesOn(st) {
 		return err
 	}
-	if c.Handler != nil && !c.dumped() {
-		return fmt.Errorf("%s is told of by a handler without dumps, which would not tell of it again: say `dump: {}` in its source first", c)
-	}
 	now, exists, err := e.topic(ctx, c)
 	if err != nil {
 		return err
@@ -102,24 +99,6 @@ func (e *editor) reset(ctx context.Context, c CollectionConfig, f resetFlags) er
 		}
 	}
 	return e.say(f.dry, "%s: is read again from its start; %s", c, what)
-}
-
-// anew is the state with which a collection begins.
-func anew(c CollectionConfig, s connector.State) connector.State {
-	to := s.Anew(c.Settings)
-	if c.dumped() {
-		to = to.Swept(false)
-	}
-	return to
-}
-
-// restarted is the state with which a collection is read again from its start, or told of
-// by a dump.
-func restarted(c CollectionConfig, s connector.State) connector.State {
-	if c.dumped() {
-		return s.Swept(false)
-	}
-	return s.Restarted(c.Settings, connector.InstantOf(time.Now()))
 }
 
 // goesOn says whether it is a reset that was interrupted, and is now run again.
@@ -150,21 +129,21 @@ func (f *resetFlags) edit(c CollectionConfig, st *offsets.Collection, same bool)
 	switch {
 	case !same:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Empty(anew(c, m.State), commandRefill, false, 0)
+			return m.Empty(m.State.Anew(c.Settings), commandRefill, false, 0)
 		}, fmt.Sprintf("topic %s is not the one that %d records were published to, so all are published", c.Topic, live)
 	case f.tombstones:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Empty(anew(c, m.State), commandTombstones, true, connector.InstantOf(time.Now()))
+			return m.Empty(m.State.Anew(c.Settings), commandTombstones, true, connector.InstantOf(time.Now()))
 		}, fmt.Sprintf("%d records are deleted from topic %s first", live, c.Topic)
 	case f.republish:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			to := restarted(c, m.State)
+			to := m.State.Restarted(c.Settings, connector.InstantOf(time.Now()))
 			to.Prints = m.State.Anew(c.Settings).Prints
 			return m.Again(to)
 		}, fmt.Sprintf("%d live records are published again as they are met", live)
 	default:
 		return func(m *connector.Memory) iter.Seq[*connector.Batch] {
-			return m.Move(restarted(c, m.State))
+			return m.Move(m.State.Restarted(c.Settings, connector.InstantOf(time.Now())))
 		}, fmt.Sprintf("%d live records are known and are not published again", live)
 	}
 }
