@@ -87,6 +87,12 @@ func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
 	if got := eval[string](p, `document.querySelector("#link-text").textContent`); got != "not reachable" {
 		t.Errorf("the link says %q", got)
 	}
+	if n := eval[int](p, `[...document.querySelectorAll("#rows :is(.rate, time)")].filter(e => /ago|in |^[0-9.]+$/.test(e.textContent)).length`); n > 0 {
+		t.Errorf("%d cells still say how it is now", n)
+	}
+	for _, text := range eval[[]string](p, faint) {
+		t.Errorf("while it is not reachable: %s", text)
+	}
 
 	second := few()
 	second.SetInfo(func(i *control.Info) { i.Run, i.Version = "another", "newer" })

@@ -31,6 +31,8 @@ func TestPictures(t *testing.T) {
 		{"few-light", "few", "", "", 1440, 900, "light"},
 		{"few-dark", "few", "", "", 1440, 900, "dark"},
 		{"few-phone", "few", "", "", 390, 844, "light"},
+		{"lost-light", "hostile", "", "fetch = () => Promise.reject(new TypeError()); lose()", 1440, 900, "light"},
+		{"help-light", "few", "", "document.querySelector('#keys').click()", 1440, 900, "light"},
 		{"empty", "empty", "", "", 1440, 900, "light"},
 		{"many-light", "many", "", "", 1440, 1000, "light"},
 		{"many-dark-phone", "many", "", "", 390, 844, "dark"},
@@ -53,7 +55,7 @@ func TestPictures(t *testing.T) {
 			}
 			if c.then != "" {
 				eval[int](p, c.then+";0")
-				p.until(`document.querySelector("dialog[open], #d-result .done")`)
+				p.until(`document.querySelector("dialog[open], #d-result .done, #lost:not([hidden])")`)
 			}
 			p.shoot(filepath.Join(*shots, c.name+".png"))
 		})

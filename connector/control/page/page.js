@@ -140,11 +140,14 @@ function relative(iso) {
 // due is when something is to happen: one that should have happened is due.
 const due = (iso) => (Date.parse(iso) <= now() ? 'due' : relative(iso))
 
+// fixed is a time that stays true while the connector cannot be asked.
+const fixed = (iso) => (Math.abs(now() - Date.parse(iso)) < 43200000 ? clock(new Date(iso)) : absolute(iso).slice(0, 10))
+
 // putTime shows a time of the connector relative to now, or a dash for one that never was.
 function putTime(e, iso, says = relative) {
   attribute(e, 'datetime', iso)
   attribute(e, 'title', iso && absolute(iso))
-  put(e, iso ? says(iso) : '–')
+  put(e, !iso ? '–' : lostSince ? fixed(iso) : says(iso))
   e.says = says
 }
 
@@ -270,6 +273,7 @@ function lose() {
   lostSince = met ?? Date.now()
   document.body.classList.add('gone')
   $('lost').hidden = false
+  $('lost').title = absolute(lostSince)
   put($('lost'), `Not reachable since ${clock(new Date(lostSince))}. What is below is how it stood then; it is asked again every ${AGAIN / 1000} seconds.`)
   showLink()
   tick()
@@ -285,6 +289,7 @@ function reach() {
   $('lost').hidden = true
   say('The connector is reachable again')
   showLink()
+  tick()
   looks = 0 // the process may be another one
 }
 
@@ -580,7 +585,6 @@ function fillRow(row, c) {
   attribute(row.use, 'href', '#i-' + c.state)
   put(row.state, word(c.state) + (!c.hold || c.state === 'paused' ? '' : c.state === c.hold ? ' by hand' : ', ' + c.hold))
   attribute(row.state, 'title', MEANS[c.state])
-  put(row.rate, rate(c.rate))
   put(row.records, number(c.records))
   putTime(row.changed, c.last_change)
   putTime(row.next, c.next_run, due)
@@ -611,6 +615,7 @@ function freshen(row) {
   const age = (now() - Date.parse(c.caught_up)) / 1000
   attribute(row.age.parentElement, 'title', c.caught_up ? 'Everything up to ' + absolute(c.caught_up) : 'Never since the connector has its state')
   put(row.age, lostSince ? 'unknown' : c.caught_up ? duration(age) : 'never')
+  put(row.rate, lostSince ? '–' : rate(c.rate))
   put(row.late, !lostSince && isLate(c) ? 'late' : '')
   const full = lostSince || !c.caught_up || !c.interval_seconds ? 0 : Math.min(1, age / c.interval_seconds)
   row.gauge.hidden = !full
@@ -681,8 +686,7 @@ function showControls() {
 // tick lets times go by that are shown, without asking anybody.
 function tick() {
   for (const row of rows.values()) freshen(row)
-  if (lostSince) return
-  for (const e of document.querySelectorAll('time[datetime]')) if (e.says) put(e, e.says(e.getAttribute('datetime')))
+  for (const e of document.querySelectorAll('time[datetime]')) if (e.says) putTime(e, e.getAttribute('datetime'), e.says)
 }
 
 // ---- One collection
