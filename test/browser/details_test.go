@@ -24,6 +24,7 @@ func (p *tab) detailed(name string) *tab {
 }
 
 func TestACollectionIsPulledPausedResumedAndSwept(t *testing.T) {
+	t.Parallel()
 	plane := few()
 	p := open(t, serve(t, plane).URL, 1440, 900).listed()
 	p.click(`#rows tr td.wrong`) // anywhere in the row
@@ -60,6 +61,7 @@ func TestACollectionIsPulledPausedResumedAndSwept(t *testing.T) {
 }
 
 func TestAGuardedSweepIsApprovedByAnotherClick(t *testing.T) {
+	t.Parallel()
 	plane := allWrong()
 	p := open(t, serve(t, plane).URL+"/#/eu.cadences", 1440, 900).detailed("eu.cadences")
 	p.click("#a-sweep")
@@ -72,6 +74,7 @@ func TestAGuardedSweepIsApprovedByAnotherClick(t *testing.T) {
 }
 
 func TestWhatFailsIsShownWithItsRemedy(t *testing.T) {
+	t.Parallel()
 	plane := few()
 	plane.OnPull = func(context.Context, control.Name, connector.Reason) (control.Pulled, error) {
 		return control.Pulled{}, &control.Error{Kind: control.Failed, Detail: "GET /v2/people: 401 Unauthorized", Remedy: "renew its credential"}
@@ -89,6 +92,7 @@ func TestWhatFailsIsShownWithItsRemedy(t *testing.T) {
 }
 
 func TestVersionsOfARecordAreComparedWithTheirNeighbours(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, few()).URL+"/#/salesloft-eu.people", 1440, 900).detailed("salesloft-eu.people")
 	p.do(chromedp.SendKeys(chromedp.CSS("#d-key"), "7\r"))
 	p.until(`document.querySelectorAll("#d-changes > li").length === 4 && location.hash.endsWith("?key=7")`)
@@ -119,6 +123,7 @@ func TestVersionsOfARecordAreComparedWithTheirNeighbours(t *testing.T) {
 }
 
 func TestEventsOfACollectionAppearAsTheyHappenAndFromBefore(t *testing.T) {
+	t.Parallel()
 	plane := few()
 	tell := func(n control.Name, kind control.EventType, data any) {
 		plane.Events().Tell(control.Event{Type: kind, Source: n.Source, Collection: n.Collection, Data: data})
@@ -146,6 +151,7 @@ func TestEventsOfACollectionAppearAsTheyHappenAndFromBefore(t *testing.T) {
 }
 
 func TestAnAddressOfWhatIsNotThereSaysSo(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, few()).URL+"/#/nobody.nothing?key=1", 1440, 900)
 	p.expect("404 (Not Found)")
 	p.until(`document.querySelector("#d-empty").innerText.includes("there is no collection nobody.nothing")`)

@@ -18,6 +18,7 @@ import (
 
 // What an API sends, and what somebody has typed into it, is text wherever it is shown.
 func TestNoTextBecomesMarkup(t *testing.T) {
+	t.Parallel()
 	server := serve(t, allWrong())
 	p := open(t, server.URL, 1440, 900).listed()
 	p.until(`document.querySelectorAll(".card").length === 3`)
@@ -74,9 +75,10 @@ func (p *process) end() {
 }
 
 func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
+	t.Parallel()
 	first := begin(t, few(), "127.0.0.1:0")
 	p := open(t, "http://"+first.server.Addr, 1440, 900).listed()
-	p.expect("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+	p.expect("net::ERR_")
 	p.until(`document.querySelector("#link-text").textContent === "live"`)
 	if p.names()[0] != "salesloft-eu.people" {
 		t.Fatalf("the first is %s", p.names()[0])
@@ -108,6 +110,7 @@ func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
 
 // A browser has six connections to an origin: tabs in the background leave theirs to others.
 func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
+	t.Parallel()
 	var streams atomic.Int32
 	plane := few()
 	server := serve(t, plane, func(next http.Handler) http.Handler {
@@ -151,6 +154,7 @@ func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
 
 // Rows that were fresh when they came would look so for ever.
 func TestNoRowsAreShownWhenTheListIsRefused(t *testing.T) {
+	t.Parallel()
 	var refuse atomic.Bool
 	plane := few()
 	server := serve(t, plane, func(next http.Handler) http.Handler {

@@ -28,6 +28,7 @@ func (p *tab) listed() *tab {
 }
 
 func TestTenThousandCollectionsAreShownAPageAtATime(t *testing.T) {
+	t.Parallel()
 	plane := many(10_000)
 	p := open(t, serve(t, plane).URL, 1440, 900).listed()
 	const bound = 2500
@@ -79,6 +80,7 @@ func TestTenThousandCollectionsAreShownAPageAtATime(t *testing.T) {
 }
 
 func TestWhatIsWrongIsFirstAndWithItsRemedy(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, allWrong()).URL, 1440, 900).listed()
 	states := eval[[]string](p, `[...document.querySelectorAll("#rows tr")].map(e => e.dataset.state)`)
 	if states[0] != connector.StateStopped || states[1] != connector.StateReauthRequired || states[len(states)-1] != connector.StatePaused {
@@ -102,6 +104,7 @@ func TestWhatIsWrongIsFirstAndWithItsRemedy(t *testing.T) {
 }
 
 func TestTheListIsSearchedFilteredAndSorted(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, many(1000)).URL, 1440, 900).listed()
 	p.do(chromedp.SendKeys(chromedp.CSS("#search"), "source-003.collection-4"))
 	p.until(`document.querySelector("#range").textContent === "1–10 of 10"`)
@@ -131,6 +134,7 @@ func TestTheListIsSearchedFilteredAndSorted(t *testing.T) {
 }
 
 func TestNoCollectionsAndNoneThatFit(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, controltest.New()).URL, 1440, 900)
 	p.until(`document.querySelector("#empty").textContent === "The config has no collection."`)
 
@@ -139,6 +143,7 @@ func TestNoCollectionsAndNoneThatFit(t *testing.T) {
 }
 
 func TestTheListFollowsWhatHappens(t *testing.T) {
+	t.Parallel()
 	plane := few()
 	p := open(t, serve(t, plane).URL, 1440, 900).listed()
 	p.until(`document.querySelector("#link-text").textContent === "live"`)

@@ -34,6 +34,7 @@ const faint = `(() => {
 })()`
 
 func TestTextsAreReadableInLightAndDark(t *testing.T) {
+	t.Parallel()
 	grounds := map[string]string{}
 	for _, scheme := range []string{"light", "dark"} {
 		p := open(t, serve(t, allWrong()).URL+"/#/eu.cadences?key=1", 1440, 900, media("prefers-color-scheme", scheme), media("prefers-reduced-motion", "reduce")).detailed("eu.cadences")
@@ -52,6 +53,7 @@ func TestTextsAreReadableInLightAndDark(t *testing.T) {
 }
 
 func TestTheChosenThemeIsRemembered(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, few()).URL, 1440, 900, media("prefers-color-scheme", "light")).listed()
 	light := eval[string](p, `getComputedStyle(document.body).backgroundColor`)
 	p.click("#theme") // light
@@ -66,6 +68,7 @@ func TestTheChosenThemeIsRemembered(t *testing.T) {
 }
 
 func TestNothingIsWiderThanThePhone(t *testing.T) {
+	t.Parallel()
 	for _, hash := range []string{"", "#/eu.accounts?key=1", "#/eu.cadences"} {
 		p := open(t, serve(t, allWrong()).URL+"/"+hash, 390, 844)
 		if hash == "" {
@@ -110,6 +113,7 @@ func text(v *accessibility.Value) string {
 }
 
 func TestAScreenReaderIsToldRolesAndNames(t *testing.T) {
+	t.Parallel()
 	for _, width := range []int64{1440, 390} {
 		server := serve(t, few())
 		p := open(t, server.URL, width, 900).listed()
@@ -157,6 +161,7 @@ next:
 }
 
 func TestEverythingIsReachedByKeyboard(t *testing.T) {
+	t.Parallel()
 	p := open(t, serve(t, few()).URL, 1440, 900).listed()
 	focused := func() string {
 		return eval[string](p, `(e => e.id || e.dataset.state || e.dataset.source || e.textContent.trim())(document.activeElement)`)

@@ -124,11 +124,12 @@ func (c *connectorProcess) start() {
 }
 
 func TestAConnectorThatRunsIsOperatedByItsPage(t *testing.T) {
+	t.Parallel()
 	c := real(t)
 	ids := c.api.Insert("people", 300)
 	c.api.Set(hostile.Hostility{ServerError: 1, UnstableTies: true, MixedOffsets: true, MaxPerPage: 40})
 	p := open(t, "http://status:"+token+"@"+c.listen+"/", 1440, 900).listed()
-	p.expect("ERR_CONNECTION", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "401 (Unauthorized)")
+	p.expect("net::ERR_", "401 (Unauthorized)")
 
 	// The API fails: the page says so by itself, and then that it goes on.
 	p.until(`document.querySelector('#rows tr[data-state="backoff"] [data-f=why]')?.textContent.match(/50[023]/)`)

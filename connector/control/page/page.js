@@ -322,6 +322,7 @@ function plan(ms) {
 
 async function look() {
   clearTimeout(timer)
+  if (document.hidden) return
   if (looking) {
     once = true
     return
