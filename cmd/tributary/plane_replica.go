@@ -24,19 +24,19 @@ func (p *plane) arrived(ctx context.Context, source string, positions []connecto
 func (p *plane) List(ctx context.Context, n control.Name, query json.RawMessage) (json.RawMessage, error) {
 	asked, err := replica.CheckList(query)
 	r := connector.Reason{Name: connector.ReasonBeforeList, At: time.Now(), Filter: asked.Filter, Projection: asked.Projection}
-	return p.access(ctx, n, r, err, func(r *replica.Replica) (json.RawMessage, error) { return r.List(ctx, n.Collection, query) })
+	return p.access(ctx, n, r, asked.Pull, err, func(r *replica.Replica) (json.RawMessage, error) { return r.List(ctx, n.Collection, query) })
 }
 
 func (p *plane) Aggregate(ctx context.Context, n control.Name, query json.RawMessage) (json.RawMessage, error) {
 	asked, err := replica.CheckAggregate(query)
 	r := connector.Reason{Name: connector.ReasonBeforeAggregate, At: time.Now(), Filter: asked.Filter, Aggregation: query}
-	return p.access(ctx, n, r, err, func(r *replica.Replica) (json.RawMessage, error) { return r.Aggregate(ctx, n.Collection, query) })
+	return p.access(ctx, n, r, asked.Pull, err, func(r *replica.Replica) (json.RawMessage, error) { return r.Aggregate(ctx, n.Collection, query) })
 }
 
 // access reads the replica. Where before_access is set it is brought up to date first: a
 // pull that fails fails the reading too, so that nobody reads what is old unaware. A query
 // that is bad pulls nothing.
-func (p *plane) access(ctx context.Context, n control.Name, reason connector.Reason, bad error, read func(*replica.Replica) (json.RawMessage, error)) (json.RawMessage, error) {
+func (p *plane) access(ctx context.Context, n control.Name, reason connector.Reason, pull bool, bad error, read func(*replica.Replica) (json.RawMessage, error)) (json.RawMessage, error) {
 	c, err := p.find(n)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (p *plane) access(ctx context.Context, n control.Name, reason connector.Rea
 	if bad != nil {
 		return nil, ofReplica(bad)
 	}
-	if c.pulls.Triggers().BeforeAccess {
+	if pull && c.pulls.Triggers().BeforeAccess {
 		if _, err := p.Pull(ctx, n, reason); err != nil {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ func decodeAggregate(query []byte) (*aggregateQuery, error) {
 		},
 		"field":  func(n *node) (err error) { q.field, err = n.path(); return err },
 		"filter": func(n *node) (err error) { q.filter, err = decodeFilter(n); return err },
+		"pull":   func(n *node) error { _, err := n.bool(); return err }, // not ours: see Asked
 		"limit":  func(n *node) (err error) { q.limit, err = n.int(1, maxLimit); return err },
 		"groups": func(n *node) error {
 			return n.list(maxGroups, func(n *node) error {

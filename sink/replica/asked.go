@@ -7,6 +7,9 @@ import "encoding/json"
 type Asked struct {
 	Filter     json.RawMessage
 	Projection []string
+	// Pull is false where whoever asks wants what is there: a handler that reads while it
+	// is pulled would wait for the pull behind its own.
+	Pull bool
 }
 
 // CheckList says what List is asked, or with a *QueryError why it would refuse.
@@ -28,7 +31,8 @@ func CheckAggregate(query json.RawMessage) (Asked, error) {
 // asked takes apart a query that was found to be good.
 func asked(query []byte) (a Asked, err error) {
 	n, err := parseQuery(query)
-	if err != nil || n.members["filter"] == nil && n.members["projection"] == nil {
+	a.Pull = true
+	if err != nil || len(n.names) == 0 {
 		return a, err
 	}
 	return a, json.Unmarshal(query, &a)

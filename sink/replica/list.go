@@ -62,6 +62,7 @@ func decodeList(query []byte) (*listQuery, error) {
 			})
 		},
 		"count": func(n *node) (err error) { q.count, err = n.bool(); return err },
+		"pull":  func(n *node) error { _, err := n.bool(); return err }, // not ours: see Asked
 		"page": func(n *node) error {
 			page = n
 			return n.object(map[string]func(*node) error{

@@ -100,7 +100,7 @@ func TestAQueryThatCannotBeMeantIsRefusedWithItsPlace(t *testing.T) {
 		`[]`:                        "wants an object, found a list",
 		`{} {}`:                     "followed by something else",
 		`{"filter":{},"filter":{}}`: "is not JSON: duplicate",
-		`{"filters":{}}`:            `has "filters", and may have count, filter, page, projection, sort`,
+		`{"filters":{}}`:            `has "filters", and may have count, filter, page, projection, pull, sort`,
 		`{"filter":{}}`:             `at /filter wants one of "and", "or", "not" and "field"`,
 		`{"filter":{"and":[{"or":[{"field":"a"}]}]}}`:                         `at /filter/and/0/or/0 wants "field" and "is"`,
 		`{"filter":{"and":[],"or":[]}}`:                                       "wants one of",

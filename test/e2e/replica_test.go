@@ -269,4 +269,7 @@ func TestAWriteIsInTheReplicaWhenThePullReturns(t *testing.T) {
 	if code, body := p.post(people+"/list?timeout=40s", nil); code != http.StatusBadGateway {
 		t.Errorf("while the API fails, a list is answered with %d: %s", code, body)
 	}
+	if code, body := p.post(people+"/list", map[string]any{"pull": false}); code != http.StatusOK {
+		t.Errorf("who asks for what is there is answered with %d: %s", code, body)
+	}
 }
