@@ -40,6 +40,7 @@ func (s *session) applyUntilDone(ctx context.Context, fetches kgo.Fetches) error
 			return fmt.Errorf("%w: %w", errGone, err) // somebody has changed its tables
 		}
 		s.r.setTrouble(err)
+		s.r.ahead(fetches)
 		s.r.log.Error("the replica cannot be written", "err", err, "again_in", wait)
 		if err := sleep(ctx, wait); err != nil {
 			return err

@@ -157,6 +157,7 @@ func TestWhatDoesNotFitIsReadAgain(t *testing.T) {
 
 // TestAFileThatIsDamagedUnderWayIsReadAgain damages rows that a reader meets first.
 func TestAFileThatIsDamagedUnderWayIsReadAgain(t *testing.T) {
+	t.Parallel()
 	k, path := newKafka(t), pathOf(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(path))

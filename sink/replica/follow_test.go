@@ -12,6 +12,7 @@ import (
 )
 
 func TestAReplicaHasWhatWasCommittedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	k.topic("s.people", 1)
 	k.commit(put("1", `{"id":1,"name":"Ann"}`), put("2", `{"id":2}`))
@@ -31,6 +32,7 @@ func TestAReplicaHasWhatWasCommittedAndNothingElse(t *testing.T) {
 }
 
 func TestAReplicaGoesOnWhereItsRowsAre(t *testing.T) {
+	t.Parallel()
 	k, path := newKafka(t), pathOf(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(path))
@@ -51,6 +53,7 @@ func TestAReplicaGoesOnWhereItsRowsAre(t *testing.T) {
 // TestNobodyReadsAHalfBuiltReplica reads beside a replica that begins: either all of it is
 // there, or it says that it is not.
 func TestNobodyReadsAHalfBuiltReplica(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	k.topic("s.people", 3)
 	for range 30 {
@@ -73,6 +76,7 @@ func TestNobodyReadsAHalfBuiltReplica(t *testing.T) {
 }
 
 func TestAwaitWaitsForEveryPartitionAndSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	k.topic("s.people", 2)
 	r := start(t, k.config(pathOf(t)))
@@ -92,6 +96,7 @@ func TestAwaitWaitsForEveryPartitionAndSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestATopicThatComesLater(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	r := start(t, k.config(pathOf(t)))
 	if _, err := r.List(within(t), "people", nil); err == nil || !strings.Contains(err.Error(), "s.people does not exist") {
@@ -103,6 +108,7 @@ func TestATopicThatComesLater(t *testing.T) {
 }
 
 func TestATopicThatIsMadeAgainIsReadAgain(t *testing.T) {
+	t.Parallel()
 	for _, running := range []bool{true, false} {
 		k, path := newKafka(t), pathOf(t)
 		k.topic("s.people", 1)
@@ -126,6 +132,7 @@ func TestATopicThatIsMadeAgainIsReadAgain(t *testing.T) {
 }
 
 func TestNewPartitionsAreFollowed(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(pathOf(t)))
@@ -141,6 +148,7 @@ func TestNewPartitionsAreFollowed(t *testing.T) {
 }
 
 func TestALogThatWasCutIsReadAgain(t *testing.T) {
+	t.Parallel()
 	k, path := newKafka(t), pathOf(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(path))
@@ -164,6 +172,7 @@ func TestALogThatWasCutIsReadAgain(t *testing.T) {
 }
 
 func TestAValueThatIsNoRecordIsPassedOver(t *testing.T) {
+	t.Parallel()
 	k := newKafka(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(pathOf(t)))
@@ -178,6 +187,7 @@ func TestAValueThatIsNoRecordIsPassedOver(t *testing.T) {
 }
 
 func TestAFileThatIsDeletedUnderWayIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	k, path := newKafka(t), pathOf(t)
 	k.topic("s.people", 1)
 	r := start(t, k.config(path))

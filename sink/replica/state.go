@@ -99,6 +99,21 @@ func (r *Replica) moved(moves []*move) {
 	r.tell()
 }
 
+// ahead takes over how far the topics are ahead of what could not be applied.
+func (r *Replica) ahead(fetches kgo.Fetches) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fetches.EachPartition(func(fp kgo.FetchTopicPartition) {
+		c := r.byTopic[fp.Topic]
+		if c == nil || int(fp.Partition) >= len(c.partitions) {
+			return
+		}
+		p := c.partitions[fp.Partition]
+		p.end = max(p.end, fp.LastStableOffset)
+		r.show(c)
+	})
+}
+
 // show sets the metrics of a collection. mu is held.
 func (r *Replica) show(c *collection) {
 	c.m.Records.Set(float64(c.records))
