@@ -12,7 +12,8 @@ import (
 // Watcher is told of what happens to a collection. Its functions may be nil, and must
 // neither block nor ask the collection.
 type Watcher struct {
-	State  func(from, to string)
+	// State has the last error too, where the state that begins is because of one.
+	State  func(from, to, why string)
 	Pull   func(reasons []string, took time.Duration, changed bool, err error)
 	Commit func(upserts, deletions int)
 }
@@ -75,7 +76,11 @@ func (c *CollectionMetrics) show() {
 		}
 	}
 	if c.Watch.State != nil && c.shown != "" {
-		c.Watch.State(c.shown, now)
+		why := ""
+		if now == StateBackoff || now == StateReauthRequired || now == StateStopped && c.hold == "" {
+			why = c.failure
+		}
+		c.Watch.State(c.shown, now, why)
 	}
 	c.shown = now
 }

@@ -149,10 +149,11 @@ func (e *goneError) Error() string { return e.err.Error() }
 type refusal struct{ control.Problem }
 
 func (e *refusal) Error() string {
-	if e.Remedy == "" {
-		return e.Detail
+	text := e.Detail
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
 	}
-	return e.Detail + "; " + e.Remedy
+	return strings.ReplaceAll(text, "\n", "; ")
 }
 
 // refused returns what is wrong. Who is no connector says it in another way.

@@ -306,6 +306,7 @@ func (c *collection) setCaughtUp() {
 }
 
 func (c *collection) stop(err *connector.StopError) {
+	c.m.Failed(time.Now(), err) // also where no pull did: its topic could not be opened
 	c.m.SetState(connector.StateStopped)
 	c.mu.Lock()
 	c.stopped = err

@@ -38,7 +38,9 @@ func (e *engine) tell(c *collection) {
 	event := func(t control.EventType, data any) {
 		e.events.Tell(control.Event{Type: t, Source: c.Settings.Source, Collection: c.Settings.Collection, Data: data})
 	}
-	c.m.Watch.State = func(from, to string) { event(control.EventState, control.StateChange{From: from, To: to}) }
+	c.m.Watch.State = func(from, to, why string) {
+		event(control.EventState, control.StateChange{From: from, To: to, Why: why})
+	}
 	c.m.Watch.Commit = func(upserts, deletions int) {
 		event(control.EventCommit, control.Committed{Upserts: upserts, Deletions: deletions})
 	}
