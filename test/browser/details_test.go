@@ -159,3 +159,14 @@ func TestAnAddressOfWhatIsNotThereSaysSo(t *testing.T) {
 		t.Error("buttons are offered for a collection that there is not")
 	}
 }
+
+func TestAHandlerIsAskedForADump(t *testing.T) {
+	t.Parallel()
+	plane := few()
+	p := open(t, serve(t, plane).URL+"/#/billing.invoices", 1440, 900).detailed("billing.invoices")
+	p.until(`document.querySelector("#a-sweep").innerText === "Dump"`)
+	p.click("#a-sweep")
+	p.until(`document.querySelector("#c-title").innerText === "Dump billing.invoices?"`)
+	p.click("#c-yes")
+	p.until(`document.querySelector("#d-result").innerText === "A dump is due now."`)
+}

@@ -89,6 +89,9 @@ func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
 	if got := eval[string](p, `document.querySelector("#link-text").textContent`); got != "not reachable" {
 		t.Errorf("the link says %q", got)
 	}
+	if got := eval[string](p, `document.title`); got != "Tributary: not reachable" {
+		t.Errorf("the title is %q", got)
+	}
 	if n := eval[int](p, `[...document.querySelectorAll("#rows :is(.rate, time)")].filter(e => /ago|in |^[0-9.]+$/.test(e.textContent)).length`); n > 0 {
 		t.Errorf("%d cells still say how it is now", n)
 	}

@@ -297,6 +297,7 @@ function showLink() {
   const live = stream?.readyState === EventSource.OPEN
   const text = lostSince ? 'not reachable' : !met ? 'connecting…' : live ? 'live' : `every ${PACE / 1000} s`
   put($('link-text'), text)
+  showTitle()
   attribute($('link'), 'data-link', lostSince ? 'gone' : live ? 'live' : 'asked')
 }
 
@@ -372,6 +373,7 @@ async function loadProcess() {
     known.sources = sources
     showProcess()
     showSources()
+    if (known.collection) showCollection()
     if (view.open && !stream) listen()
   } catch (e) {
     if (!(e instanceof Problem)) throw e
@@ -648,8 +650,14 @@ function showList() {
   shownFor = hashOf({ open: null })
   showTiles()
   showRange()
-  const bad = WRONG.reduce((n, s) => n + page.states[s], 0)
-  document.title = (bad ? `(${number(bad)}) ` : '') + (view.open ? nameOf(view.open) : 'Tributary')
+  showTitle()
+}
+
+// showTitle says in a tab's title how many are wrong.
+function showTitle() {
+  const bad = WRONG.reduce((n, s) => n + (known.page?.states[s] ?? 0), 0)
+  const what = view.open ? nameOf(view.open) : 'Tributary'
+  document.title = lostSince ? `${what}: not reachable` : bad ? `(${number(bad)}) ${what}` : what
 }
 
 let shownFor = ''
@@ -703,8 +711,12 @@ function showCollection() {
   $('a-pause').hidden = held
   $('a-resume').hidden = !held
   $('a-restart').hidden = held || !WRONG.includes(c.state)
+  put($('a-sweep'), sweepWord(c))
   showFacts(c)
 }
+
+// sweepWord is what reading the whole collection is called: a handler dumps.
+const sweepWord = (c) => (known.sources.find((s) => s.name === c.source)?.type === 'handler' ? 'Dump' : 'Sweep')
 
 function showTrouble(c) {
   const [why, remedy, past] = wrongOf(c)
@@ -883,14 +895,14 @@ async function pause() {
 }
 
 async function sweep() {
-  const name = nameOf(view.open)
+  const word = sweepWord(view.open)
   const yes = await confirmed({
-    title: `Sweep ${name}?`,
+    title: `${word} ${nameOf(view.open)}?`,
     text: 'The whole collection is read, to find what is gone. That takes requests from the budget of its source, and time.',
-    verb: 'Sweep',
+    verb: word,
     check: known.collection?.guarded ? 'Believe it even if much is missing' : undefined,
   })
-  if (yes) operate($('a-sweep'), 'sweep', yes.checked ? { approve: true } : {}, 'A sweep is due now.')
+  if (yes) operate($('a-sweep'), 'sweep', yes.checked ? { approve: true } : {}, `A ${word.toLowerCase()} is due now.`)
 }
 
 async function pull() {
