@@ -125,7 +125,7 @@ func (q *aggregateQuery) statement(table string, columns map[string]string) *bui
 		b.write(b.field(q.field), " AS v")
 	}
 	for i, k := range q.groups {
-		f := b.inRecord(k.field)
+		f := b.field(k.field)
 		if k.by != "" {
 			f = "tributary_period(" + f + ", " + b.bind(k.by) + ", " + b.bind(k.zone) + ")"
 		}
@@ -133,7 +133,8 @@ func (q *aggregateQuery) statement(table string, columns map[string]string) *bui
 	}
 	b.write(" FROM ", table)
 	b.where(q.filter, nil)
-	b.write(")")
+	// The limit keeps SQLite from looking into the record once for each time that v is named.
+	b.write(" LIMIT -1)")
 	if len(names) > 0 {
 		b.write(" GROUP BY ", strings.Join(names, ", "))
 	}

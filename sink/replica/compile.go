@@ -35,14 +35,6 @@ func (b *builder) field(p path) string {
 	if column := b.columns[p.key()]; column != "" {
 		return column
 	}
-	return b.inRecord(p)
-}
-
-// inRecord is field for a value that may be large: indexes are for small ones.
-func (b *builder) inRecord(p path) string {
-	if p.text == recordKey {
-		return "id"
-	}
 	return "tributary_field(CAST(record AS BLOB), " + b.bind(p.text) + ")"
 }
 
