@@ -60,7 +60,7 @@ func (r *Runner) dump(ctx context.Context, why connector.ReasonName) error {
 		if err != nil {
 			return err
 		}
-		return r.endDump(ctx, connector.InstantOf(began), last)
+		return r.endDump(ctx, connector.InstantOf(began), connector.NamesOf(reasons), last)
 	}
 }
 
@@ -102,7 +102,7 @@ const missedPiece = 2000
 
 // endDump deletes what the dump did not show, unless that is too much to be believed. The
 // last of it is committed together with the dump's end.
-func (r *Runner) endDump(ctx context.Context, started connector.Instant, last *answer) error {
+func (r *Runner) endDump(ctx context.Context, started connector.Instant, reasons string, last *answer) error {
 	guards := map[*collection]string{}
 	var gone []item
 	for _, c := range r.cols {
@@ -116,7 +116,6 @@ func (r *Runner) endDump(ctx context.Context, started connector.Instant, last *a
 			gone = append(gone, item{c: c, id: id})
 		}
 	}
-	reasons := string(connector.ReasonSchedule)
 	for len(gone) > missedPiece {
 		if _, err := r.commit(ctx, gone[:missedPiece], r.state, reasons); err != nil {
 			return err

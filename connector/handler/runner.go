@@ -229,6 +229,11 @@ func (r *Runner) deltas(ctx context.Context, reasons []connector.Reason) (change
 		if err != nil {
 			return changed, err
 		}
+		// The handler may forget what leads to a state that it sees come back: it is called
+		// with one that is committed, and not with one that is on its way.
+		if err := r.out.Flush(ctx); err != nil {
+			return changed, err
+		}
 		if changed = changed || ch; !a.More {
 			return changed, nil
 		}

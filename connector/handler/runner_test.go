@@ -101,6 +101,27 @@ func TestMoreCallsAgainAtOnceForTheSameReasons(t *testing.T) {
 	})
 }
 
+// A handler may take a state that comes back as a receipt, and forget what led to it.
+func TestAHandlerIsCalledWithAStateThatIsCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &calls{}
+		b := newBundle(t, h)
+		h.delta = func(r Request) (Response, error) {
+			if r.Sequence != b.k.flushed {
+				t.Errorf("called with the state of group %d, and %d is committed", r.Sequence, b.k.flushed)
+			}
+			n := len(h.all)
+			return Response{More: n < 5, NextState: json.RawMessage(fmt.Sprint(n)), NewOrUpdated: []Entry{entry("posts", fmt.Sprintf(`{"id":%d}`, n))}}, nil
+		}
+		if err := b.run(90 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if len(h.all) != 6 {
+			t.Errorf("called %d times", len(h.all))
+		}
+	})
+}
+
 // A handler that breaks the contract: nothing of its response is committed, it is called
 // again with the same state and after a pause, and when it is mended everything comes.
 func TestABadResponseCommitsNothingAndIsTriedAgain(t *testing.T) {

@@ -23,6 +23,7 @@ type kafka struct {
 	memory  map[string]*connector.Memory
 	handler connector.HandlerState
 	groups  int
+	flushed uint64 // the number of the last group that is known to be committed
 	// refuse says of the group with that number whether it is lost, and taken although it
 	// seems to be.
 	refuse func(n int) (lost, taken bool)
@@ -89,7 +90,10 @@ func (k *kafka) take(g *connector.Group) {
 	}
 }
 
-func (k *kafka) Flush(context.Context) error { return nil }
+func (k *kafka) Flush(context.Context) error {
+	k.flushed = k.handler.Seq
+	return nil
+}
 
 // restore returns a copy of a memory, as a new life reads it.
 func (k *kafka) restore(name string) *connector.Memory {
