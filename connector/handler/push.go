@@ -99,12 +99,16 @@ func parsePush(body []byte) (p PushRequest, err error) {
 // may still be applied, or one that says that its outcome is unknown: with all of these but
 // the first two the same push can be sent again.
 func (r *Runner) Push(ctx context.Context, p PushRequest) (PushResponse, error) {
-	var resp PushResponse
-	err := r.inbox.ask(ctx, func(ctx context.Context) (err error) {
-		resp, err = r.push(ctx, p)
+	answered := make(chan PushResponse, 1) // who asked may have gone by then
+	err := r.inbox.ask(ctx, func(ctx context.Context) error {
+		resp, err := r.push(ctx, p)
+		answered <- resp
 		return err
 	})
-	return resp, err
+	if err != nil {
+		return PushResponse{}, err
+	}
+	return <-answered, nil
 }
 
 func (r *Runner) push(ctx context.Context, p PushRequest) (resp PushResponse, err error) {

@@ -24,6 +24,8 @@ func (b *bundle) running() *Runner {
 	return r
 }
 
+func last(all []Request) Request { return all[len(all)-1] }
+
 func quiet() *calls {
 	return &calls{delta: func(Request) (Response, error) { return Response{}, nil }}
 }
@@ -47,7 +49,8 @@ func TestAPushIsCommittedOnce(t *testing.T) {
 			t.Errorf("published %q in %d groups", got, b.k.groups)
 		}
 		time.Sleep(2 * time.Minute)
-		if got := h.all[len(h.all)-1]; string(got.PreviousState) != `"pushed"` || got.Sequence != 1 {
+		synctest.Wait()
+		if got := last(h.seen()); string(got.PreviousState) != `"pushed"` || got.Sequence != 1 {
 			t.Errorf("the next delta has %s at %d", got.PreviousState, got.Sequence)
 		}
 	})
@@ -125,7 +128,7 @@ func TestAPushWaitsForTheEndOfAPull(t *testing.T) {
 		b := newBundle(t, h)
 		pushed := make(chan PushResponse, 1)
 		h.delta = func(r Request) (Response, error) {
-			n := len(h.all)
+			n := len(h.seen())
 			if n == 1 {
 				go func() {
 					got, err := b.r.Push(t.Context(), PushRequest{ID: "p"})
@@ -154,14 +157,17 @@ func TestAPushDoesNotWaitForAHandlerThatIsDown(t *testing.T) {
 		b := newBundle(t, h)
 		r := b.running()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := r.Push(ctx, PushRequest{ID: "p", NewOrUpdated: []Entry{entry("posts", `{"id":1}`)}, NextState: json.RawMessage("1")}); err != nil {
 			t.Fatal(err)
 		}
-		calls := len(h.all)
+		synctest.Wait()
+		calls := len(h.seen())
 		time.Sleep(time.Minute)
-		was, is := h.all[calls-1], h.all[calls]
+		synctest.Wait()
+		was, is := h.seen()[calls-1], h.seen()[calls]
 		if was.ID == is.ID || string(is.PreviousState) != "1" {
 			t.Errorf("after the push the call %s has %s, before it %s had %s", is.ID, is.PreviousState, was.ID, was.PreviousState)
 		}

@@ -211,7 +211,7 @@ func TestAHandlerThatPanicsHasFailed(t *testing.T) {
 type hanging struct{ calls }
 
 func (h *hanging) Delta(ctx context.Context, r Request) (Response, error) {
-	h.all = append(h.all, r)
+	h.note(r)
 	<-ctx.Done()
 	return Response{NewOrUpdated: []Entry{entry("posts", `{"id":1}`)}}, ctx.Err()
 }

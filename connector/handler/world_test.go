@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,18 +196,32 @@ func (b *bundle) run(d time.Duration) error {
 type calls struct {
 	delta func(Request) (Response, error)
 	dump  func(Request) (Response, error)
-	// all are those of now, hung makes the next one hang.
-	all []Request
+
+	mu  sync.Mutex
+	all []Request // what it was called with
 }
 
-func (c *calls) Delta(ctx context.Context, r Request) (Response, error) {
-	c.all = append(c.all, r)
+func (c *calls) Delta(_ context.Context, r Request) (Response, error) {
+	c.note(r)
 	return c.delta(r)
 }
 
-func (c *calls) Dump(ctx context.Context, r Request) (Response, error) {
-	c.all = append(c.all, r)
+func (c *calls) Dump(_ context.Context, r Request) (Response, error) {
+	c.note(r)
 	return c.dump(r)
+}
+
+func (c *calls) note(r Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, r)
+}
+
+// seen are the calls so far, for a test beside which the handler is called.
+func (c *calls) seen() []Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.all)
 }
 
 func entry(collection, record string) Entry {
