@@ -60,6 +60,36 @@ func TestAWalkInNoOrderIsWholeAndComesToRestBesideBadRecords(t *testing.T) {
 	}
 }
 
+// One walk after another may miss the same record of a tie in no order.
+func TestWhatWalksOfEverythingMayHaveMissedIsReadWhenItIsALookbackOld(t *testing.T) {
+	for seed := range uint64(100) {
+		a := newestFirstOf(t, 12, func(set *Settings) { set.Unfiltered = true })
+		for i := range a.shelf.rows {
+			a.shelf.rows[i].Instant = 100 * sec
+		}
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		a.before = func(Query) {
+			rnd.Shuffle(len(a.shelf.rows), func(i, j int) {
+				a.shelf.rows[i], a.shelf.rows[j] = a.shelf.rows[j], a.shelf.rows[i]
+			})
+		}
+		a.pull(2)
+		at := a.shelf.date
+		for i, rec := range a.shelf.rows {
+			a.shelf.rows[i] = row(rec.ID, at, 7)
+		}
+		a.pull(1) // shows most of them, and moves the cursor there
+		if c := a.mem.State; c.Cursor.Instant != at || c.Trailing != at {
+			t.Fatalf("seed %d: the cursor is at %s, the trailing pass at %s", seed, c.Cursor.Instant, c.Trailing)
+		}
+		for _, rec := range a.shelf.rows {
+			if e, _ := a.mem.Ledger.Get(rec.ID); e.Hash != rec.Hash {
+				t.Errorf("seed %d: %s was not read", seed, rec.ID)
+			}
+		}
+	}
+}
+
 // Their last good versions are in the ledger where they stood.
 func TestRecordsThatHaveBecomeBadStopNoSweep(t *testing.T) {
 	s := sweeping(t, 20, func(set *Settings) { set.OnBadRecord, set.Sweeps.MaxCount, set.Sweeps.Pages = SkipBadRecord, 3, 1000 })

@@ -56,6 +56,7 @@ type Reader struct {
 	changed bool    // this pull published something
 	sent    *ahead  // a request that was sent ahead
 	passed  Instant // the newest of the last page's records that cannot be published
+	slipped bool    // the last head reading by walks may have missed a record
 	put     putOff  // the tie that does not come to rest
 	walk    *walk   // of the sweep that runs, nil between two turns of it
 	probes  int     // ids that a probe may ask for, as far as the source bears it
@@ -257,6 +258,12 @@ func (r *Reader) trailing(ctx context.Context) error {
 	if r.set.Unfiltered {
 		if to <= s.Trailing {
 			return nil
+		}
+		if r.slipped {
+			// In an order that changes one walk after another may miss the same record.
+			if _, err := r.read(ctx, Beginning, Forever, false); err != nil {
+				return err
+			}
 		}
 	} else if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
 		return err

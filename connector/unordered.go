@@ -34,6 +34,7 @@ type circuit struct {
 	late    int             // records that were written meanwhile
 	pages   int
 	best    Cursor // the newest record within the horizon
+	again   bool   // the last walk showed more twice than was written, and so may have missed as many
 	short   string // how the listing ends before what the source counts
 }
 
@@ -71,6 +72,7 @@ func (r *Reader) readUnordered(ctx context.Context, from, to Instant, head bool)
 		return false, err
 	}
 	if head && whole {
+		r.slipped = c.again
 		r.advance(c.best)
 	}
 	return whole, r.stage(ctx)
@@ -118,6 +120,7 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			r.env.Log.Warn("what was shown is published, and the cursor stays before what was not: see whether the API shows only so many of a listing", "why", c.short)
 			return c, false, nil
 		}
+		c.again = now.rows-now.ids > c.late
 		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, complete) {
 			return c, true, nil
 		}
