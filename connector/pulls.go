@@ -46,6 +46,7 @@ type Pulls struct {
 	next    time.Time // by the schedule; zero: never
 	first   ReasonName
 	asked   []Reason
+	weight  int       // of what they say
 	askedAt time.Time // when the first of them came
 	waiting []*Ticket // for the pull that begins next
 	running []*Ticket // for the one that runs
@@ -62,7 +63,8 @@ func NewPulls(set Settings, now func() time.Time, random func() float64) *Pulls 
 	return &Pulls{interval: set.Interval, jitter: set.Jitter, triggers: set.Triggers, now: now, random: random, woken: func(error) {}}
 }
 
-// A Ticket is who waits for a pull.
+// A Ticket is who waits for a pull. Whoever waits for the same one shares it: a pull may
+// take hours, and those who ask again and again meanwhile are not to be remembered each.
 type Ticket struct {
 	done chan struct{}
 	pull Pull
@@ -87,24 +89,19 @@ func (p *Pulls) Ask(r Reason) (*Ticket, error) {
 	if err := errors.Join(p.refusal, p.held); err != nil {
 		return nil, err
 	}
-	t := &Ticket{done: make(chan struct{})}
 	if r.At.IsZero() {
 		r.At = p.now()
 	}
 	if len(p.asked) == 0 {
 		p.askedAt = p.now()
 	}
-	if p.asked = append(p.asked, r); len(p.asked) > maxReasons {
-		p.asked = slices.Delete(p.asked, 1, 2) // who waits is not forgotten with it
+	p.note(r)
+	if len(p.waiting) == 0 {
+		p.waiting = []*Ticket{{done: make(chan struct{})}}
 	}
-	p.waiting = append(p.waiting, t)
 	p.nudge()
-	return t, nil
+	return p.waiting[len(p.waiting)-1], nil
 }
-
-// maxReasons is how many reasons one pull has at most: a thousand readers of the same
-// list say nothing that ten do not say.
-const maxReasons = 100
 
 // Wait returns when everything that the pull found is committed, or why it was not found.
 func (t *Ticket) Wait(ctx context.Context) (Pull, error) {
@@ -152,7 +149,7 @@ func (p *Pulls) Hold(why error) {
 	if p.held = why; why != nil {
 		p.resolve(&p.running, why)
 		p.resolve(&p.waiting, why)
-		p.asked = nil
+		p.asked, p.weight = nil, 0
 	}
 	p.nudge()
 }
@@ -169,7 +166,11 @@ func (p *Pulls) Enter(ran Instant) {
 			p.askedAt = now
 		}
 		p.waiting = append(p.running, p.waiting...)
-		p.asked = append(slices.Clone(p.reasons), p.asked...)
+		again := append(slices.Clone(p.reasons), p.asked...)
+		p.asked, p.weight = nil, 0
+		for _, r := range again {
+			p.note(r)
+		}
 		p.running = nil
 	}
 	switch {
@@ -201,13 +202,20 @@ func (p *Pulls) Begin() []Reason {
 		p.reasons = append([]Reason{{Name: p.first, At: p.began}}, p.reasons...)
 	}
 	p.first = ReasonSchedule
-	p.running, p.waiting, p.asked = append(p.running, p.waiting...), nil, nil
+	p.running, p.waiting, p.asked, p.weight = append(p.running, p.waiting...), nil, nil, 0
 	return p.reasons
 }
 
 // Scheduled says whether the pull that runs is one of the schedule.
 func (p *Pulls) Scheduled() bool {
 	return slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == ReasonSchedule })
+}
+
+// Awaited says whether somebody waits for the pull that runs.
+func (p *Pulls) Awaited() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.running) > 0
 }
 
 // Reached says that the pull has read and committed everything there was: who waits for
@@ -244,7 +252,7 @@ func (p *Pulls) Refuse(err error) {
 	p.refusal = err
 	p.resolve(&p.running, err)
 	p.resolve(&p.waiting, err)
-	p.asked = nil
+	p.asked, p.weight = nil, 0
 }
 
 // resolve tells tickets how their pull ended. The mutex is held.

@@ -2,8 +2,11 @@ package connector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +218,80 @@ func TestNothingIsPulledWhileItIsHeld(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A handler reads what the reasons name, and may heed their filters: whoever is left out would
+// take it that his part was read.
+func TestOfManyReasonsNoneIsForgotten(t *testing.T) {
+	p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
+	p.Enter(0)
+	var tickets []*Ticket
+	ask := func(r Reason) {
+		ticket, err := p.Ask(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tickets = append(tickets, ticket)
+	}
+	for i := range 1000 {
+		ask(Reason{Name: ReasonManual, Collection: fmt.Sprint(i)})
+	}
+	ask(Reason{Name: ReasonBeforeList, Collection: "people", Filter: json.RawMessage(`"a"`)})
+	ask(Reason{Name: ReasonBeforeList, Collection: "people", Filter: json.RawMessage(`"b"`)})
+	p.Begin()
+	p.Enter(0) // another life
+	reasons := p.Begin()
+	if len(reasons) > maxReasons+len(ReasonNames) {
+		t.Errorf("%d reasons", len(reasons))
+	}
+	named, filters := map[string]bool{}, 0
+	for _, r := range reasons {
+		named[r.Collection] = true
+		for _, c := range r.Affected {
+			named[c] = true
+		}
+		if r.Name == ReasonBeforeList && r.Filter != nil {
+			filters++
+		}
+	}
+	for i := range 1000 {
+		if !named[fmt.Sprint(i)] {
+			t.Fatalf("collection %d was forgotten", i)
+		}
+	}
+	if filters > 0 {
+		t.Error("one filter stands for two")
+	}
+	p.Reached()
+	for _, ticket := range tickets {
+		if _, err := ticket.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(Reason{Name: ReasonManual, Collection: "people"})
+	for range maxReasons {
+		ask(Reason{Name: ReasonManual})
+	}
+	if slices.IndexFunc(p.Begin(), func(r Reason) bool { return r.Name == ReasonManual && !r.named() }) < 0 {
+		t.Error("who asks for all of them gets one")
+	}
+}
+
+// A pull may take hours, and who has gone meanwhile is not remembered.
+func TestThoseWhoWaitForOnePullTakeNoMemory(t *testing.T) {
+	p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
+	p.Enter(0)
+	for range 2 {
+		for range 10_000 {
+			if _, err := p.Ask(Reason{Name: ReasonManual, Records: json.RawMessage(strings.Repeat(" ", 10_000))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(p.waiting)+len(p.running) > 2 || p.weight > 0 && len(p.asked)*10_000 > maxWeight {
+			t.Errorf("%d and %d are remembered, %d reasons", len(p.waiting), len(p.running), len(p.asked))
+		}
+		p.Begin()
+	}
 }
 
 // A lane that fails in the middle of a pull pulls again, for whoever waits.
