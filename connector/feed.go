@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -46,20 +47,34 @@ func newFeed(r *Reader) *Reader {
 	return &f
 }
 
-// hear reads the feed when it is due. A feed that fails is put off: it must not hold up what
-// keeps the collection fresh.
+// hear reads the feed when it is due, or when somebody waits for the pull: what it would have
+// told is not there for him otherwise. A feed that fails is put off: it must not hold up what
+// keeps the collection fresh. Who waits is told.
 func (r *Reader) hear(ctx context.Context) error {
-	f, now := r.feed, r.env.Now()
-	if f == nil || r.mem.State.Trailing == Beginning || now.Before(f.later.until) {
+	f, now, p := r.feed, r.env.Now(), r.env.Pulls
+	if f == nil || r.mem.State.Trailing == Beginning {
+		return nil
+	}
+	if now.Before(f.later.until) && (f.deaf != nil || !p.Awaited()) {
+		if f.deaf != nil {
+			p.Failing(f.deaf)
+		}
 		return nil
 	}
 	defer f.recall()
 	err := f.listen(ctx)
+	f.deaf = nil
 	var again *RetryError
-	if errors.As(err, &again) {
+	switch {
+	case errors.As(err, &again):
+		f.deaf = fmt.Errorf("the feed of deletions cannot be read: %w", err)
+		p.Failing(f.deaf)
 		wait := f.later.again(now, backoff(again, f.later.times+1, r.env.Random(), true))
 		r.env.Log.Warn("the feed of deletions cannot be read: it is tried again, and what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
 		return f.stage(ctx)
+	case errors.Is(err, errUnfinished):
+		p.Failing(err)
+		err = nil
 	}
 	r.changed, f.changed = r.changed || f.changed, false
 	f.later = putBack{until: now.Add(r.set.Feed.Interval)}
@@ -73,8 +88,10 @@ func (r *Reader) listen(ctx context.Context) error {
 		*t = Track{Cursor: Cursor{Instant: Beginning}, Trailing: Beginning}
 	}
 	r.as(Live)
-	if whole, err := r.onward(ctx); err != nil || !whole {
+	if whole, err := r.onward(ctx); err != nil {
 		return err
+	} else if !whole {
+		return errUnfinished
 	}
 	if t.Trailing == Beginning {
 		t.Trailing = r.began.Add(-r.set.Lookback)

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -201,5 +202,45 @@ func TestAFeedThatFailsHoldsUpNothing(t *testing.T) {
 	h.pull(3)
 	if got := h.buried(); got != "r3" {
 		t.Errorf("buried %q once the feed is back", got)
+	}
+}
+
+// What a feed has to tell is part of what who asks for a pull waits for.
+func TestWhoWaitsForAPullIsToldWhatTheFeedTells(t *testing.T) {
+	h := hearingOf(t, func(set *Settings) { set.Feed.Interval = time.Hour })
+	p := NewPulls(h.set, func() time.Time { return h.now }, func() float64 { return 0.5 })
+	world := h.world
+	h.world = func(env *Env) { world(env); env.Pulls = p }
+	h.again()
+	p.Enter(0)
+	ask := func() error {
+		ticket, err := p.Ask(Reason{Name: ReasonAfterDelete})
+		if err != nil {
+			return err
+		}
+		p.Begin()
+		h.pull(1)
+		p.End()
+		_, err = ticket.Wait(t.Context())
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	h.delete("r3", h.shelf.date)
+	if err := ask(); err != nil || h.buried() != "r3" {
+		t.Fatalf("within the feed's interval: buried %q, %v", h.buried(), err)
+	}
+	h.delete("r4", h.shelf.date)
+	h.fail = &RetryError{Reason: RetryRefused, Err: errors.New("403")}
+	for _, when := range []string{"as it fails", "while it is put off"} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "403") {
+			t.Errorf("%s: told %v", when, err)
+		}
+	}
+	h.fail = nil
+	h.now = h.now.Add(time.Hour)
+	if err := ask(); err != nil || h.buried() != "r3 r4" {
+		t.Errorf("once it is back: buried %q, %v", h.buried(), err)
 	}
 }

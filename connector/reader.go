@@ -65,6 +65,8 @@ type Reader struct {
 	feed    *Reader // of the list of deletions, nil without one
 	// hears says that this is such a reader, heard what it has acted on, before up to where
 	// earlier lives may have, and checked that a sweep or a probe tells what became of it.
+	// deaf is why it was put off.
+	deaf    error
 	hears   bool
 	heard   map[event]bool
 	before  Instant
