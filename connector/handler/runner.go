@@ -94,7 +94,7 @@ func New(cfg Config, h Handler, out connector.GroupCommitter, state connector.Ha
 		}
 		col := &collection{told, c.Settings.Collection, parser, c.Metrics}
 		r.cols, r.named[col.name] = append(r.cols, col), col
-		c.Metrics.PollInterval.Set(c.Settings.Interval.Seconds())
+		c.Metrics.Every(env.Pulls.Gap())
 	}
 	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -312,4 +313,18 @@ func TestAnUntilCaughtUpRunGivesUp(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	})
+}
+
+// How long a handler may be behind is what its schedule leaves, which is any time where only
+// triggers call it.
+func TestTheIntervalOfAHandlerIsThatOfItsSchedule(t *testing.T) {
+	b := newBundle(t, quiet())
+	b.pulls = connector.NewPulls(connector.Settings{}, time.Now, b.env.Random)
+	for i := range b.cfg.Collections {
+		b.cfg.Collections[i].Settings.Interval = 0
+	}
+	b.start()
+	if got := connector.Value(b.ms["posts"].PollInterval); !math.IsInf(got, 1) {
+		t.Errorf("it is said to be pulled every %v seconds", got)
+	}
 }
