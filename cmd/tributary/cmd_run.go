@@ -81,6 +81,9 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 		return err
 	}
 	reg := newRegistry(a.version)
+	if f.untilCaughtUp {
+		cfg.pullAtStart()
+	}
 	e := newEngine(cfg, kafka, log, connector.NewMetrics(reg), a.version)
 	e.bootstrap = f.bootstrap
 	if f.untilCaughtUp {
@@ -140,6 +143,20 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	cancel()
 	helpers.Wait()
 	return ended(err, stuck)
+}
+
+// pullAtStart has everything pulled at once, whatever the triggers say: a run that ends when
+// all has caught up would wait until tomorrow for a schedule, or for ever.
+func (cfg *Config) pullAtStart() {
+	for i := range cfg.Sources {
+		s := &cfg.Sources[i]
+		if s.Handler != nil {
+			s.Handler.Pulls.Triggers.OnRestart = true
+		}
+		for j := range s.Collections {
+			s.Collections[j].Settings.Triggers.OnRestart = true
+		}
+	}
 }
 
 // ended turns how a run ended into an exit code.

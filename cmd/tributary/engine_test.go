@@ -234,3 +234,23 @@ func TestTheDemoEndsWellByItsOwnJudge(t *testing.T) {
 		t.Errorf("ended with %d:\n%s\n%s", code, out.String(), errs.String())
 	}
 }
+
+// Else a run of a cron job would wait for its own schedule.
+func TestARunUntilCaughtUpDoesNotWaitForASchedule(t *testing.T) {
+	for _, when := range []string{"interval: none", "triggers: {on_restart: false, schedule: '0 0 1 1 *'}"} {
+		c := newCLI(t, "[people]")
+		text, err := os.ReadFile(c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if when == "interval: none" {
+			when += "\n    triggers: {on_restart: false}"
+		}
+		if err := os.WriteFile(c.config, bytes.Replace(text, []byte("interval: 50ms"), []byte(when), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, stderr := c.run("run", "--until-caught-up"); code != 0 {
+			t.Errorf("%s: ended with %d:\n%s", when, code, stderr)
+		}
+	}
+}
