@@ -42,6 +42,8 @@ type Pulls struct {
 	random   func() float64
 
 	mu      sync.Mutex
+	gap     time.Duration // as it was at gapAt
+	gapAt   time.Time
 	entered bool
 	next    time.Time // by the schedule; zero: never
 	first   ReasonName
@@ -253,6 +255,14 @@ func (p *Pulls) Refuse(err error) {
 	p.resolve(&p.running, err)
 	p.resolve(&p.waiting, err)
 	p.asked, p.weight = nil, 0
+}
+
+// Anew says that another life begins: what nothing was pulled for in the last one is seen
+// anew. Who asks waits until the poller enters it.
+func (p *Pulls) Anew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusal = nil
 }
 
 // resolve tells tickets how their pull ended. The mutex is held.

@@ -6,13 +6,25 @@ import (
 )
 
 // Gap returns the longest time between two pulls that the schedule leaves within the next
-// days, math.MaxInt64 where it leaves them to who asks.
+// days, math.MaxInt64 where it leaves them to who asks. What it works out it remembers for a
+// while: thousands of collections are looked at again and again.
 func (p *Pulls) Gap() time.Duration {
 	if p.interval > 0 {
 		return p.interval
 	}
-	gap := time.Duration(math.MaxInt64)
 	now := p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gapAt.IsZero() || now.Sub(p.gapAt).Abs() > gapFor {
+		p.gap, p.gapAt = p.longest(now), now
+	}
+	return p.gap
+}
+
+const gapFor = time.Hour
+
+func (p *Pulls) longest(now time.Time) time.Duration {
+	gap := time.Duration(math.MaxInt64)
 	for at, n := now, 0; n < 1000 && at.Before(now.AddDate(0, 0, 8)); n++ {
 		next := p.scheduled(at, at, 0)
 		if next.IsZero() {

@@ -72,6 +72,8 @@ type collection struct {
 	pulls    *connector.Pulls
 	handler  *handlerSource // whose collection it is; nil: it is read
 
+	holding sync.Mutex // while an operator's word is committed and done
+
 	mu       sync.Mutex
 	caughtUp bool
 	stopped  *connector.StopError
@@ -165,6 +167,14 @@ func (e *engine) sink() sink.Config {
 func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// Before the lane can be asked for anything: an operator's next word is not to be
+	// overtaken by the one that was committed before, nor what is asked now be answered by
+	// what stopped the last life.
+	for _, c := range e.collections {
+		if c.lane == lane.Number {
+			c.restoring(holdOf(lane, offsets.Name(c.name())))
+		}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := e.keep(ctx, lane); err != nil {
@@ -209,7 +219,6 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 // read reads one collection for as long as the lane lives. It returns an error only
 // when it is about the lane.
 func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
-	c.restoring(holdOf(lane, offsets.Name(c.name())))
 	reader, err := e.openWhenLet(ctx, lane, c, opening)
 	if err == nil {
 		c.m.SetState(connector.StateRunning)
@@ -282,6 +291,7 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 // operator wants is what was committed.
 func (c *collection) restoring(h control.Hold) {
 	c.m.SetState(connector.StateRestoring)
+	c.pulls.Anew()
 	c.setHold(h)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -328,12 +338,13 @@ func (e *engine) allStopped() bool {
 
 // done says whether the collection has caught up, or why it never will by itself.
 func (c *collection) done() (caughtUp bool, stuck string) {
+	rests := c.rests() != nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.stopped != nil:
 		return false, c.stopped.Error()
-	case c.hold != control.HoldNone:
+	case rests:
 		return false, "an operator has made it rest"
 	case c.m.State() == connector.StateQuarantined:
 		return false, "its topic refuses records"

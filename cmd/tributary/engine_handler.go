@@ -10,7 +10,6 @@ import (
 
 	"tributary/connector"
 	"tributary/connector/handler"
-	"tributary/offsets"
 	"tributary/sink"
 )
 
@@ -68,9 +67,6 @@ func (h *handlerSource) setDumped() {
 // runHandler runs a handler for as long as the lane lives. It returns an error only when it
 // is about the lane.
 func (e *engine) runHandler(ctx context.Context, lane *sink.Lane, h *handlerSource, opening chan struct{}) error {
-	for _, c := range h.collections {
-		c.restoring(holdOf(lane, offsets.Name(c.name())))
-	}
 	runner, err := e.openHandlerWhenLet(ctx, lane, h, opening)
 	if err == nil {
 		for _, c := range h.collections {

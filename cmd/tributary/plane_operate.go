@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"tributary/connector"
@@ -12,13 +13,17 @@ import (
 	"tributary/sink"
 )
 
-// Hold commits what an operator wants and then does it, so that no restart forgets it.
+// Hold commits what an operator wants and then does it, so that no restart forgets it. Of two
+// who want something else at once, what is committed last is done last.
 func (p *plane) Hold(ctx context.Context, n control.Name, h control.Hold) error {
 	c, err := p.find(n)
 	if err != nil {
 		return err
 	}
-	for _, c := range c.together() {
+	together := c.together()
+	together[0].holding.Lock()
+	defer together[0].holding.Unlock()
+	for _, c := range together {
 		if err := p.hold(ctx, c, h); err != nil {
 			return err
 		}
@@ -46,6 +51,15 @@ func (c *collection) rests() error {
 		}
 	}
 	return nil
+}
+
+// closed says whether an operator has stopped it, and does not merely let it rest.
+func (c *collection) closed() bool {
+	return slices.ContainsFunc(c.together(), func(c *collection) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.hold == control.HoldStopped
+	})
 }
 
 func (p *plane) hold(ctx context.Context, c *collection, h control.Hold) error {

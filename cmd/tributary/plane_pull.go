@@ -49,7 +49,8 @@ func (c *collection) pull(ctx context.Context, r connector.Reason) (connector.Pu
 }
 
 // readable returns when everything that is committed can be read, and up to where. A lane
-// that fails meanwhile makes no difference to what was committed: its next life is asked.
+// that fails meanwhile makes no difference to what was committed: its next life is asked,
+// unless it stops at an error.
 func (c *collection) readable(ctx context.Context) ([]connector.Position, error) {
 	for {
 		c.mu.Lock()
@@ -60,6 +61,9 @@ func (c *collection) readable(ctx context.Context) ([]connector.Position, error)
 			if err == nil || ctx.Err() != nil {
 				return positions, err
 			}
+		}
+		if stop := c.stoppedBy(); stop != nil {
+			return nil, stop
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return nil, err

@@ -21,6 +21,9 @@ func (p *plane) Push(ctx context.Context, source string, body json.RawMessage) (
 	if err != nil {
 		return nil, err
 	}
+	if h.collections[0].closed() {
+		return nil, &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("source %s is stopped by an operator, so that it may be reset: nothing is pushed to it", source), Remedy: "resume it first"}
+	}
 	push, err := handler.ParsePush(body)
 	if err != nil {
 		return nil, asPushed(err)

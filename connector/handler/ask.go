@@ -38,7 +38,7 @@ func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 	id := r.newID()
 	seq := r.state.Seq
 	for attempt := 1; ; attempt++ {
-		if err := r.env.Pulls.Pass(ctx, r.env.Sleep); err != nil {
+		if err := r.pass(ctx); err != nil {
 			return nil, err
 		}
 		if r.state.Seq != seq { // a push came between, and this is another request
@@ -67,6 +67,19 @@ func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 		}
 		if err := r.later(ctx, again, attempt); err != nil {
 			return nil, err
+		}
+	}
+}
+
+// pass waits while an operator has made the source rest. Pushes do not, nor for the end of a
+// pull or a dump that rests in its midst.
+func (r *Runner) pass(ctx context.Context) error {
+	for {
+		if err := r.env.Pulls.Pass(ctx, r.sleep); !errors.Is(err, errArrived) {
+			return err
+		}
+		if err := r.serveInbox(ctx); err != nil {
+			return err
 		}
 	}
 }

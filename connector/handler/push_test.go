@@ -207,3 +207,25 @@ func TestAPushWhoseOutcomeIsUnknownEndsTheRunner(t *testing.T) {
 		}
 	})
 }
+
+// A pull that was made to rest among its responses, or before a dump, may rest for days.
+func TestAPushIsAppliedWhileTheSourceIsPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &calls{}
+		b := newBundle(t, h)
+		h.delta = func(Request) (Response, error) {
+			b.pulls.Hold(connector.ErrHeld)
+			return Response{More: true, NextState: json.RawMessage("1")}, nil
+		}
+		r := b.running()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if got, err := r.Push(ctx, PushRequest{ID: "p"}); err != nil || got.Sequence != 2 {
+			t.Errorf("answered %+v, %v", got, err)
+		}
+		synctest.Wait()
+		if n := len(h.seen()); n != 1 {
+			t.Errorf("called %d times", n)
+		}
+	})
+}
