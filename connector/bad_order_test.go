@@ -107,3 +107,33 @@ func TestRecordsThatHaveBecomeBadStopNoSweep(t *testing.T) {
 		t.Errorf("buried %q, guard %q", got, s.mem.State.Sweep.Guard)
 	}
 }
+
+// A bad record that two walks show twice hides one that slipped, which then looks gone.
+func TestASweepInNoOrderMissesNothingBesideBadRecords(t *testing.T) {
+	for seed := range uint64(100) {
+		a := newestFirstOf(t, 12, func(set *Settings) {
+			set.OnBadRecord, set.Sweeps.Every, set.Sweeps.MaxRatio = SkipBadRecord, time.Second, 0
+		})
+		for i := range a.shelf.rows {
+			a.shelf.rows[i].Instant = 100 * sec
+			if i%2 == 0 {
+				a.shelf.rows[i].Bad = "spoilt"
+			}
+		}
+		rnd := rand.New(rand.NewPCG(seed, 4))
+		a.before = func(Query) {
+			rnd.Shuffle(len(a.shelf.rows), func(i, j int) {
+				a.shelf.rows[i], a.shelf.rows[j] = a.shelf.rows[j], a.shelf.rows[i]
+			})
+		}
+		for range 5 {
+			a.pull(1)
+			if why := a.mem.State.Sweep.Guard; why != "" {
+				t.Fatalf("seed %d: %s", seed, why)
+			}
+		}
+		if a.mem.State.Sweep.Passed == 0 {
+			t.Errorf("seed %d: no sweep came to its end", seed)
+		}
+	}
+}

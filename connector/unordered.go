@@ -10,8 +10,10 @@ import (
 // is read by walks: page 1, 2, 3 … of the whole range to its end. Its pages are diffed and
 // committed as they come; what one needs to know at the end is whether a record slipped
 // between two pages, because others moved meanwhile. A walk of one page cannot miss one.
-// Where the API counts, one walk shows as many ids as it counts. Else a second one is
-// needed that shows nothing new, and neither shows a row twice, but for what moved.
+// Where the API counts, one walk shows as many ids as it counts, on each of its pages, and
+// none of them may have come since its first: that one would stand for another, which a
+// record that went has moved onto a page that was read. Else a second one is needed that
+// shows nothing new, and neither shows a row twice, but for what moved.
 //
 // Only records older than the first answer count: what is written meanwhile is met by the
 // next pull, which begins before that answer. So a source that is written to comes to
@@ -54,8 +56,11 @@ type round struct {
 	shown            int             // rows of any kind
 	pages            int
 	first, last      int  // what the source counts at the beginning and at the end
+	steady           bool // it counts as many on every page
 	stated           bool // that nothing follows
 	changed          bool // a row was news
+	began            Instant
+	came             int // rows that may not have been there when it began
 }
 
 // readUnordered reads [from, to) by walks. It returns whether nothing can have slipped.
@@ -146,7 +151,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	switch {
 	case now.pages == 1 && (now.stated || now.shown == 0):
 		return true // a page is one moment
-	case now.first >= 0 && now.first == now.last && now.first == now.all+len(now.young):
+	case now.first >= 0 && now.steady && now.first == now.all+len(now.young)-now.came:
 		return true
 	case walks == 1:
 		return false
@@ -204,6 +209,10 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if c.horizon == Beginning {
 			c.horizon = r.horizon(p.Date)
 		}
+		if number == 1 {
+			now.first, now.steady, now.began = p.Total, true, p.Date
+		}
+		now.steady = now.steady && p.Total == now.first
 		bad := r.setAside(&p, c.from, &now)
 		rows, _, err := r.admit(&p, q)
 		if err != nil {
@@ -220,9 +229,6 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		c.note(r.mem.Ledger, rows, &now)
 		c.note(r.mem.Ledger, bad, &now)
 		now.pages = number
-		if number == 1 {
-			now.first = p.Total
-		}
 		now.last, now.stated = p.Total, p.Last || !r.set.Paged
 		if err := r.stage(ctx); err != nil {
 			return now, err
@@ -247,6 +253,9 @@ func (r *Reader) setAside(p *Page, from Instant, now *round) (bad []Record) {
 		rec := &p.Records[i]
 		young := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
 		why := r.unfit(*rec)
+		if rec.Instant >= now.began && !r.stood(rec.ID, from) {
+			now.came++
+		}
 		switch {
 		case young:
 			now.young["\x00"+receiptKey(rec)] = true
@@ -257,6 +266,12 @@ func (r *Reader) setAside(p *Page, from Instant, now *round) (bad []Record) {
 		}
 	}
 	return bad
+}
+
+// stood says whether a record is known to have been in the range before it was written last.
+func (r *Reader) stood(id string, from Instant) bool {
+	e, known := r.mem.Ledger.Get(id)
+	return known && !e.Mark && e.Instant >= from
 }
 
 // begin forgets what the last walk showed, but not that it did.

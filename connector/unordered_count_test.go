@@ -1,0 +1,79 @@
+package connector
+
+import (
+	"fmt"
+	"testing"
+)
+
+// counted is an API of 23 records in the order of their ids, in pages of five, that counts
+// them. Before it shows a page for the nth time, before is called.
+func counted(t *testing.T, change func(*Settings), before func(s *swept, page, n int)) (s *swept, asked map[int]int) {
+	t.Helper()
+	asked = map[int]int{}
+	s = sweeping(t, 23, func(set *Settings) {
+		set.Unordered, set.Sweeps.Every = true, 0
+		if change != nil {
+			change(set)
+		}
+	})
+	s.size = 5
+	s.page = func(q Query) Page {
+		asked[q.Page]++
+		before(s, q.Page, asked[q.Page])
+		p := s.listed(q)
+		all := *s.shelf
+		p.Total = len(all.page(q).Records)
+		return p
+	}
+	return s, asked
+}
+
+// The one that went has moved r10 onto a page that was read, and the one that came stands
+// for it in the number of those that were shown.
+func TestACountIsNoProofWhereOneCameAsAnotherWent(t *testing.T) {
+	young := func(s *swept) Record { return row("new", s.shelf.date, 1) }
+	late := func(*swept) Record { return row("new", 200*sec, 1) }
+	for name, c := range map[string]struct {
+		came func(*swept) Record
+		went int // before this page
+	}{
+		"between the same two pages":                      {young, 3},
+		"between two others":                              {young, 4},
+		"between two others, and has turned visible late": {late, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := counted(t, nil, func(s *swept, page, n int) {
+				if page == 3 && n == 1 {
+					s.shelf.rows = append(s.shelf.rows, c.came(s))
+				}
+				if page == c.went && n == 1 {
+					s.remove("r3")
+				}
+			})
+			s.pull(3)
+			for i := range 23 {
+				if _, ok := s.mem.Ledger.Get(fmt.Sprint("r", i)); !ok {
+					t.Errorf("r%d is lost, and the cursor is at %s", i, s.mem.State.Cursor.Instant)
+				}
+			}
+		})
+	}
+}
+
+// A sweep of a busy source must not be two.
+func TestAWalkThatShowsWhatIsCountedIsEnoughBesideUpdates(t *testing.T) {
+	s, asked := counted(t, nil, func(s *swept, page, n int) {
+		if n > 1 { // known by then
+			i := len(s.shelf.rows) - 1
+			s.shelf.rows[i] = row(s.shelf.rows[i].ID, s.shelf.date, byte(page))
+		}
+	})
+	s.pull(1)
+	backfill := asked[5]
+	s.mem.State.Cursor = Cursor{Instant: 100 * sec} // all of it is asked for again
+	s.seen = Beginning
+	s.pull(1)
+	if backfill != 1 || asked[5] != 2 {
+		t.Errorf("the last page was asked for %d times, then %d times", backfill, asked[5]-backfill)
+	}
+}
