@@ -68,7 +68,9 @@ func newServer(reg *prometheus.Registry, h *health, api *control.Handler) *http.
 	})
 	srv := &http.Server{
 		Handler: mux, MaxHeaderBytes: 16 << 10,
-		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		// Of a request that is refused the server reads the body too, before it answers: one
+		// that comes byte by byte would hold a connection of somebody without a token for ever.
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	if api != nil {
 		mux.Handle("/", api) // it sets deadlines of its own for what waits
