@@ -136,6 +136,15 @@ func (h *Handler) recover(w *recorder, r *http.Request) {
 	internal().write(w)
 }
 
+// contain does the same for what runs beside its request, where a panic would be the end of
+// the process.
+func (h *Handler) contain(err *error) {
+	if p := recover(); p != nil {
+		h.cfg.Log.Error("control API panicked", "panic", p)
+		*err = internal()
+	}
+}
+
 func (h *Handler) logRequest(r *http.Request, status int, took time.Duration) {
 	level := slog.LevelInfo
 	switch {

@@ -112,8 +112,9 @@ func (h *Handler) pull(r *http.Request) (int, any, error) {
 }
 
 // pullOne pulls, and says of a pull that is too late how its collection stands.
-func (h *Handler) pullOne(ctx context.Context, n Name, reason connector.Reason, timeout time.Duration) (Pulled, error) {
-	pulled, err := h.plane.Pull(ctx, n, reason)
+func (h *Handler) pullOne(ctx context.Context, n Name, reason connector.Reason, timeout time.Duration) (pulled Pulled, err error) {
+	defer h.contain(&err)
+	pulled, err = h.plane.Pull(ctx, n, reason)
 	if err == nil {
 		return pulled, nil
 	}

@@ -2,12 +2,14 @@ package control_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 
+	"tributary/connector"
 	"tributary/connector/control"
 	"tributary/connector/control/controltest"
 )
@@ -146,6 +148,10 @@ func TestAFaultOfOursIsAProblemToo(t *testing.T) {
 	h := serve(t, plane, nil)
 	h.ask("POST", people+"/pause", "").problem(500, "internal-error")
 	h.ask("GET", people, "").is(200)
+	plane.OnPull = func(context.Context, control.Name, connector.Reason) (control.Pulled, error) { panic("a fault") }
+	h.ask("POST", people+"/pull", "").problem(500, "internal-error")
+	h.ask("POST", people+"/pull", "", key("a")).problem(500, "internal-error")
+	h.ask("POST", "/v1/sources/eu/pull", "").problem(500, "internal-error")
 }
 
 func TestHalfABodyIsRefused(t *testing.T) {

@@ -73,8 +73,8 @@ func (h *Handler) run(r *http.Request, body []byte, run *replay, do func(*http.R
 	again.Body = io.NopCloser(bytes.NewReader(body))
 	h.runs.Go(func() {
 		defer cancel()
-		run.err = &Error{Kind: Failed, Detail: "the first request with this key came to no end"} // should do panic
 		defer func() { h.seen.end(run) }()
+		defer h.contain(&run.err)
 		run.status, run.answer, run.err = do(again)
 	})
 }
