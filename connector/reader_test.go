@@ -279,11 +279,11 @@ func (m *Memory) fold(o *Memory) {
 }
 
 func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
-	truth := map[string]Hash{}
+	truth, spoilt := map[string]Hash{}, map[string]bool{}
 	for _, v := range s.at(s.now) {
 		switch {
 		case s.p.spoilt(v):
-			delete(t.live, v.id) // whatever was good of it
+			spoilt[v.id] = true // whatever was good of it stays
 		case !v.deleted:
 			truth[v.id] = v.hash()
 		}
@@ -296,7 +296,7 @@ func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
 		}
 	}
 	for id := range t.live {
-		if _, ok := truth[id]; !ok {
+		if _, ok := truth[id]; !ok && !spoilt[id] {
 			faults = append(faults, "deleted but live: "+id)
 		}
 	}

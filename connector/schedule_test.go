@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 )
 
@@ -61,7 +62,7 @@ func drawParams(r *rand.Rand) simParams {
 		}
 	}
 	if r.IntN(4) == 0 {
-		p.order = []string{"id", "newest first"}[r.IntN(2)]
+		p.order = []string{"id", "newest first", "random"}[r.IntN(3)]
 		p.unfiltered = r.IntN(2) == 0
 		p.upper = p.upper && !p.unfiltered
 		if p.sweeps.Every == 0 {
@@ -153,4 +154,25 @@ func (t *simTopics) swept(reader **Reader, start, pull func() error) error {
 		}
 	}
 	return nil
+}
+
+// What the judge does to the topic itself looks like a fault of the reader at its next commit.
+func TestTheEndOfAScheduleLeavesTheTopicAsItIs(t *testing.T) {
+	p := simParams{records: 6, size: 5, cut: 5, stamp: time.Microsecond, tick: time.Microsecond, hostility: hostility{bad: 3}}
+	s := newSim(p)
+	s.quiet = true
+	topics := newSimTopics(s)
+	good := Entry{Instant: simStart, Hash: Hash{9}} // of the version before the one that is spoilt
+	topics.live["4"] = good.Hash
+	topics.fold.Ledger.Put("4", good)
+	mem := NewMemory()
+	mem.fold(topics.fold)
+	reader, err := NewReader(topics.settings(), s, topics, mem, simEnv(s), NewMetrics(prometheus.NewRegistry()).Collection("s", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics.final(reader, s)
+	if topics.commits == 0 || topics.live["4"] != good.Hash || len(topics.faults) > 0 {
+		t.Errorf("%d commits, 4 is %v, faults %v", topics.commits, topics.live["4"], topics.faults)
+	}
 }

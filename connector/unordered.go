@@ -15,10 +15,10 @@ import (
 // record that went has moved onto a page that was read. Else a second one is needed that
 // shows nothing new, and neither shows a row twice, but for what moved.
 //
-// Only records older than the first answer count: what is written meanwhile is met by the
-// next pull, which begins before that answer. So a source that is written to comes to
-// rest all the same, and a backfill of a million rows takes two walks, not one for each
-// quiet hour that there never is.
+// Only records older than the first answer can be missed: what is written meanwhile is met
+// by the next pull, which begins before that answer. But each row takes up a place. So a
+// source that is written to comes to rest all the same, and a backfill of a million rows
+// takes two walks, not one for each quiet hour that there never is.
 
 // mostWalks is how many walks one reading takes at most, unless all of them together have
 // no more than shortPages, or restPages where nothing is written. A walk of more than
@@ -27,8 +27,8 @@ const mostWalks, shortPages, restPages, longWalk = 3, 100, 2000, 20
 
 // A circuit is one reading by walks.
 type circuit struct {
-	q        Query
-	from, to Instant // of the records that are meant
+	q    Query
+	from Instant
 	// horizon is the Date of the first answer, less settle: only older records count.
 	horizon Instant
 	marks   []byte          // by place in the ledger, see the bits below
@@ -50,17 +50,17 @@ const (
 
 // A round is one walk of a circuit.
 type round struct {
-	rows, ids, fresh int             // of older records; fresh are those that no walk showed before
-	all              int             // ids of any age
-	young            map[string]bool // those that settle leaves for later: no less there, and once
-	shown            int             // rows of any kind
-	pages            int
-	first, last      int  // what the source counts at the beginning and at the end
-	steady           bool // it counts as many on every page
-	stated           bool // that nothing follows
-	changed          bool // a row was news
-	began            Instant
-	came             int // rows that may not have been there when it began
+	rows, ids   int             // of any age: also those out of the range take up places
+	fresh       int             // older ones that no walk showed before
+	young       map[string]bool // those that settle leaves for later: no less there, and once
+	shown       int             // rows of any kind
+	pages       int
+	first, last int  // what the source counts at the beginning and at the end
+	steady      bool // it counts as many on every page
+	stated      bool // that nothing follows
+	changed     bool // a row was news
+	began       Instant
+	came        int // rows that may not have been there when it began
 }
 
 // readUnordered reads [from, to) by walks. It returns whether nothing can have slipped.
@@ -88,8 +88,9 @@ type enough int
 
 const (
 	strict enough = iota
-	// calm: when the first shows nothing new. What may have slipped all the same is newer
-	// than the cursor then, which the next pull asks from, or else the trailing pass's.
+	// calm: when the first shows nothing new, but in a backfill. What may have slipped all
+	// the same is newer than the cursor then, which the next pull asks from, or else the
+	// trailing pass's.
 	calm
 	// once: always. The source shows everything at each pull, and the next is the second.
 	once
@@ -97,7 +98,7 @@ const (
 
 // goRound walks until it is known that all was shown, but not for ever.
 func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*circuit, bool, error) {
-	c := &circuit{from: from.Floor(r.set.Tick), to: to, horizon: Beginning, best: Cursor{Instant: Beginning}, strange: map[string]byte{}}
+	c := &circuit{from: from.Floor(r.set.Tick), horizon: Beginning, best: Cursor{Instant: Beginning}, strange: map[string]byte{}}
 	c.q = Query{From: c.from, To: r.ceil(to), Count: true}
 	if r.set.Unfiltered {
 		c.q.From, c.q.To = Beginning, Forever
@@ -126,7 +127,7 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			return c, false, nil
 		}
 		c.again = now.rows-now.ids > c.late
-		if needs == once || needs == calm && walks == 1 && !now.changed || c.whole(before, now, complete) {
+		if needs == once || needs == calm && walks == 1 && !now.changed && !r.outruns(c) || c.whole(before, now, complete) {
 			return c, true, nil
 		}
 		// A list at rest in an order that changes is walked until all walks together have shown it.
@@ -135,11 +136,21 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			enough = restPages
 		}
 		if c.pages += now.pages; walks >= mostWalks && c.pages+now.pages > enough {
-			r.env.Log.Info("records move while they are read, and one may have slipped: what was shown is published, and it is read again", "walks", walks, "pages", c.pages, "records", now.all)
+			r.env.Log.Info("records move while they are read, and one may have slipped: what was shown is published, and it is read again", "walks", walks, "pages", c.pages, "records", now.ids)
 			return c, false, nil
 		}
 		before = now
 	}
+}
+
+// outruns says whether the cursor would go, by what was shown, over instants that no
+// trailing pass reads: those of a backfill.
+func (r *Reader) outruns(c *circuit) bool {
+	at, trailing := r.mem.State.Cursor.Instant, r.mem.State.Trailing
+	if r.hears {
+		at, trailing = r.mem.State.Feed.Cursor.Instant, r.mem.State.Feed.Trailing
+	}
+	return !r.set.Unfiltered && c.best.Instant > at && (trailing == Beginning || at < trailing)
 }
 
 // short says whether the walk came to an end before what the source counts, which has not
@@ -151,7 +162,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	switch {
 	case now.pages == 1 && (now.stated || now.shown == 0):
 		return true // a page is one moment
-	case now.first >= 0 && now.steady && now.first == now.all+len(now.young)-now.came:
+	case now.first >= 0 && now.steady && now.first == now.ids+len(now.young)-now.came:
 		return true
 	case walks == 1:
 		return false
@@ -174,12 +185,14 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	return now.rows == before.rows && union == now.rows && shownTwice == union
 }
 
+// union counts what all walks together have shown, and which of it two of them have: or
+// one, of what is too young to be meant.
 func (c *circuit) union() (shown, shownTwice int) {
 	count := func(m byte) {
-		if m&ever != 0 {
+		if m&(ever|asLate) != 0 {
 			shown++
 		}
-		if m&twice != 0 {
+		if m&(twice|asLate) != 0 {
 			shownTwice++
 		}
 	}
@@ -233,9 +246,9 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if err := r.stage(ctx); err != nil {
 			return now, err
 		}
-		if now.shown > 4*(now.all+len(now.young))+endlessRows {
+		if now.shown > 4*(now.ids+len(now.young))+endlessRows {
 			return now, &StopError{
-				What:   fmt.Sprintf("%d rows were shown by %d pages and only %d ids: the API ignores the number of the page", now.shown, number, now.all),
+				What:   fmt.Sprintf("%d rows were shown by %d pages and only %d ids: the API ignores the number of the page", now.shown, number, now.ids),
 				Remedy: "check `page` against the API's documentation, or leave it out if the API cannot page",
 			}
 		}
@@ -245,24 +258,28 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 	}
 }
 
-// setAside returns the rows of a page that cannot be published, under names of their own,
-// and notes those that settle leaves for later. They take up places as others do: a bad
-// record that is shown twice tells that another one slipped.
+// setAside returns the rows of a page that cannot be published, and notes those that settle
+// leaves for later. They take up places as others do: a bad record that is shown twice tells
+// that another one slipped. One that was good a walk before is the same record.
 func (r *Reader) setAside(p *Page, from Instant, now *round) (bad []Record) {
 	for i := range p.Records {
 		rec := &p.Records[i]
-		young := r.set.Settle > 0 && rec.Instant > r.horizon(p.Date)
 		why := r.unfit(*rec)
 		if rec.Instant >= now.began && !r.stood(rec.ID, from) {
 			now.came++
 		}
 		switch {
-		case young:
+		case r.set.Settle > 0 && rec.Instant > r.horizon(p.Date):
 			now.young["\x00"+receiptKey(rec)] = true
-		case why != "" && rec.Instant == 0: // it has none that counts, and may be any
-			bad = append(bad, Record{ID: "\x00" + receiptKey(rec), Instant: from, Bad: why})
 		case why != "":
-			bad = append(bad, Record{ID: "\x00" + receiptKey(rec), Instant: rec.Instant, Bad: why})
+			b := Record{ID: rec.ID, Instant: rec.Instant, Bad: why}
+			if b.ID == "" || len(b.ID) > MaxID {
+				b.ID = "\x00" + receiptKey(rec)
+			}
+			if b.Instant == 0 { // it has none that counts, and may be any
+				b.Instant = from
+			}
+			bad = append(bad, b)
 		}
 	}
 	return bad
@@ -299,8 +316,9 @@ func (c *circuit) note(l *Ledger, rows []Record, now *round) {
 		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant && rec.Bad == "" {
 			c.best = Cursor{Text: rec.Stamp, Instant: rec.Instant}
 		}
+		now.rows++
 		if m&inThis == 0 {
-			now.all++
+			now.ids++
 		}
 		switch {
 		case rec.Instant >= c.horizon:
@@ -308,17 +326,11 @@ func (c *circuit) note(l *Ledger, rows []Record, now *round) {
 				c.late++
 			}
 			m |= asLate
-		case rec.Instant < c.from || rec.Instant >= c.to:
-			// A generous bound, or none: not what was asked for.
 		default:
-			now.rows++
-			if m&inThis == 0 {
-				now.ids++
-				if m&ever != 0 {
-					m |= twice
-				} else {
-					now.fresh++
-				}
+			if m&ever == 0 {
+				now.fresh++
+			} else if m&inThis == 0 {
+				m |= twice
 			}
 			m |= ever
 		}
@@ -330,31 +342,6 @@ func (c *circuit) note(l *Ledger, rows []Record, now *round) {
 			c.strange[rec.ID] = m
 		}
 	}
-}
-
-// sweepUnordered is a sweep by walks, in one go: one window from its beginning to its end.
-// A crash begins it anew.
-func (r *Reader) sweepUnordered(ctx context.Context) error {
-	s := &r.mem.State.Sweep
-	c, whole, err := r.goRound(ctx, s.Position, Forever, strict)
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.short != "" && !s.Approved:
-		return r.stopSweep(ctx, c.short)
-	case c.short == "" && !whole:
-		return &RetryError{Reason: RetryServer, Err: errors.New("records move while the whole collection is read")}
-	}
-	r.walk.seen = c.marks
-	guard, err := r.judgeWindow(ctx, s.Position, c.horizon)
-	switch {
-	case err != nil:
-		return err
-	case guard != "" && !s.Approved:
-		return r.stopSweep(ctx, guard)
-	}
-	return r.endSweep(ctx)
 }
 
 // lookAll reads once what all of the doubts are about, where each walk is dear. What no

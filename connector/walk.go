@@ -2,6 +2,8 @@ package connector
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"slices"
 )
 
@@ -125,4 +127,29 @@ func (l *Ledger) oldest() Instant {
 		}
 	}
 	return at
+}
+
+// sweepUnordered is a sweep by walks, in one go: one window from its beginning to its end.
+// A crash begins it anew.
+func (r *Reader) sweepUnordered(ctx context.Context) error {
+	s := &r.mem.State.Sweep
+	c, whole, err := r.goRound(ctx, s.Position, Forever, strict)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.short != "" && !s.Approved:
+		return r.stopSweep(ctx, c.short)
+	case c.short == "" && !whole:
+		return &RetryError{Reason: RetryServer, Err: errors.New("records move while the whole collection is read")}
+	}
+	r.walk.seen = c.marks
+	guard, err := r.judgeWindow(ctx, s.Position, c.horizon)
+	switch {
+	case err != nil:
+		return err
+	case guard != "" && !s.Approved:
+		return r.stopSweep(ctx, guard)
+	}
+	return r.endSweep(ctx)
 }
