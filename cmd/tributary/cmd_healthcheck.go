@@ -50,12 +50,15 @@ It stands in for curl in images that have none.`,
 	return cmd
 }
 
-// healthURL returns the address of /readyz behind a listen address. One that listens
-// everywhere is asked on the loopback.
-func healthURL(listen string) string {
+// healthURL returns the address of /readyz behind a listen address.
+func healthURL(listen string) string { return localURL(listen) + "/readyz" }
+
+// localURL returns the address at which a listen address is reached from this host. One that
+// listens everywhere is asked on the loopback.
+func localURL(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return defaultHealthURL // checked when the config was loaded
+		return "http://" + listen // which was refused when the config was loaded
 	}
 	switch ip := net.ParseIP(host); {
 	case host == "", ip != nil && ip.IsUnspecified() && ip.To4() != nil:
@@ -63,7 +66,7 @@ func healthURL(listen string) string {
 	case ip != nil && ip.IsUnspecified():
 		host = "::1"
 	}
-	return "http://" + net.JoinHostPort(host, port) + "/readyz"
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // healthcheck fails unless the address answers with a 2xx. It goes there directly: a

@@ -68,7 +68,7 @@ func (f *controlFlags) client(cmd *cobra.Command, a *app) (*controlClient, error
 		return nil, err
 	}
 	c.token = Secret(cmp.Or(cfg.Token.Reveal(), c.token.Reveal()))
-	c.base = cmp.Or(c.base, strings.TrimSuffix(healthURL(listen), "/readyz"))
+	c.base = cmp.Or(c.base, localURL(listen))
 	return c, nil
 }
 

@@ -152,7 +152,14 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 		},
 	}
 	if h.Replica != nil {
-		cfg.Cache = &handler.Cache{URL: "http://" + e.cfg.Listen + "/v1/sources/" + h.Name}
+		cfg.Cache = &handler.Cache{URL: localURL(e.cfg.Listen) + "/v1/sources/" + h.Name}
+		cfg.Arrived = func(ctx context.Context) error {
+			positions, err := g.Readable(ctx, h.names()...)
+			if err != nil {
+				return err
+			}
+			return e.replica(h.Name).Await(ctx, positions)
+		}
 		if e.cfg.Control.Token != "" {
 			cfg.Cache.TokenEnv = controlTokenEnv // no request holds the token itself
 		}
@@ -170,6 +177,15 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 		cfg.Dump = &handler.Dump{Now: d.OnRestart && !h.dumped, Cron: d.Cron, Ended: h.setDumped}
 	}
 	return cfg
+}
+
+// names are those of the handler's collections.
+func (h *handlerSource) names() []string {
+	var names []string
+	for _, c := range h.collections {
+		names = append(names, c.Settings.Collection)
+	}
+	return names
 }
 
 func (h *handlerSource) setCaughtUp() {

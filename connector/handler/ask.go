@@ -41,6 +41,9 @@ func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 		if err := r.pass(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.arrived(ctx); err != nil {
+			return nil, err
+		}
 		if r.state.Seq != seq { // a push came between, and this is another request
 			id, seq = r.newID(), r.state.Seq
 		}
@@ -82,6 +85,24 @@ func (r *Runner) pass(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// cachePatience is for how long a request waits for the cache to show what is committed.
+const cachePatience = 10 * time.Second
+
+// arrived waits until the cache shows what is committed: a handler that looks there for what
+// it has told already is not to find less. One that does not come that far is grown old for
+// whoever reads it, and keeps nothing else from being told.
+func (r *Runner) arrived(ctx context.Context) error {
+	if r.cfg.Arrived == nil {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, cachePatience)
+	defer cancel()
+	if err := r.cfg.Arrived(within); err != nil && ctx.Err() == nil {
+		r.env.Log.Warn("the handler is called although its cache does not show all that is committed", "err", err)
+	}
+	return ctx.Err()
 }
 
 // later waits before a request is sent again.

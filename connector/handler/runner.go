@@ -21,8 +21,10 @@ type Config struct {
 	Timeout time.Duration
 	// MaxState is how many bytes a state may have to be committed; 0: any.
 	MaxState int
-	// Cache is where handlers can read what was published; nil: nowhere.
-	Cache *Cache
+	// Cache is where handlers can read what was published; nil: nowhere. Arrived returns
+	// when it shows everything that is committed.
+	Cache   *Cache
+	Arrived func(context.Context) error
 	// Dump says when there is a dump; nil: never.
 	Dump *Dump
 	// Metrics are the source's.
