@@ -29,15 +29,16 @@ const mostWalks, shortPages, restPages, longWalk = 3, 100, 2000, 20
 type circuit struct {
 	q    Query
 	from Instant
-	// horizon is the Date of the first answer, less settle: only older records count.
-	horizon Instant
-	marks   []byte          // by place in the ledger, see the bits below
-	strange map[string]byte // those of records without an entry
-	late    int             // records that were written meanwhile
-	pages   int
-	best    Cursor // the newest record within the horizon
-	again   bool   // the last walk showed more twice than was written, and so may have missed as many
-	short   string // how the listing ends before what the source counts
+	// began is the Date of the first answer; horizon is that less settle: only older records
+	// count.
+	began, horizon Instant
+	marks          []byte          // by place in the ledger, see the bits below
+	strange        map[string]byte // those of records without an entry
+	late           int             // records that were written meanwhile
+	pages          int
+	best           Cursor // the newest record within the horizon
+	again          bool   // the last walk showed more twice than was written, and so may have missed as many
+	short          string // how the listing ends before what the source counts
 }
 
 // What a circuit knows of a record.
@@ -98,7 +99,7 @@ const (
 
 // goRound walks until it is known that all was shown, but not for ever.
 func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*circuit, bool, error) {
-	c := &circuit{from: from.Floor(r.set.Tick), horizon: Beginning, best: Cursor{Instant: Beginning}, strange: map[string]byte{}}
+	c := &circuit{from: from.Floor(r.set.Tick), began: Beginning, horizon: Beginning, best: Cursor{Instant: Beginning}, strange: map[string]byte{}}
 	c.q = Query{From: c.from, To: r.ceil(to), Count: true}
 	if r.set.Unfiltered {
 		c.q.From, c.q.To = Beginning, Forever
@@ -219,8 +220,11 @@ func (r *Reader) walkAll(ctx context.Context, c *circuit) (now round, err error)
 		if r.began == Beginning {
 			r.began = p.Date
 		}
-		if c.horizon == Beginning {
-			c.horizon = r.horizon(p.Date)
+		// The clocks of the API's machines may differ: a row must not be too young for one, and
+		// behind the cursor of another.
+		p.Date = max(p.Date, c.began)
+		if c.began == Beginning {
+			c.began, c.horizon = p.Date, r.horizon(p.Date)
 		}
 		if number == 1 {
 			now.first, now.steady, now.began = p.Total, true, p.Date

@@ -3,6 +3,7 @@ package connector
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // counted is an API of 23 records in the order of their ids, in pages of five, that counts
@@ -75,5 +76,31 @@ func TestAWalkThatShowsWhatIsCountedIsEnoughBesideUpdates(t *testing.T) {
 	s.pull(1)
 	if backfill != 1 || asked[5] != 2 {
 		t.Errorf("the last page was asked for %d times, then %d times", backfill, asked[5]-backfill)
+	}
+}
+
+// What one machine of the API takes for too young another does not: it must not stay behind
+// the cursor.
+func TestAWalkIsReadByTheClockOfItsFirstAnswer(t *testing.T) {
+	s, _ := counted(t, func(set *Settings) { set.Settle = set.Lookback }, func(*swept, int, int) {})
+	listed := s.page
+	s.page = func(q Query) Page {
+		p := listed(q)
+		if q.Page > 1 {
+			p.Date = p.Date.Add(-10 * time.Second)
+		}
+		return p
+	}
+	now := s.shelf.date.Add(s.set.Lookback)
+	for i := range s.shelf.rows {
+		old := time.Second // that on page 1
+		if i > 5 {
+			old = 2 * time.Second
+		}
+		s.shelf.rows[i].Instant = now.Add(-s.set.Settle - old)
+	}
+	s.pull(3)
+	if n := s.mem.Ledger.Len(); n != 23 {
+		t.Errorf("%d of 23 records are read, and the cursor is at %s", n, s.mem.State.Cursor.Instant)
 	}
 }
