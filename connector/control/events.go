@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // writeTime is how long a client may take to read what is written to it. One that takes
@@ -131,7 +129,7 @@ func (s *stream) put(events []Event, lost uint64) {
 }
 
 func (s *stream) event(name string, number uint64, data any) {
-	body, err := jsonv2.Marshal(data) // one line: JSON escapes those within texts
+	body, err := encode(data) // one line: JSON escapes those within texts
 	if err != nil {
 		return // an event whose data is no JSON is a fault of whoever told it
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A route is one operation of the API.
@@ -111,11 +112,17 @@ func (h *Handler) until(ctx context.Context, waits bool) (context.Context, conte
 	return ctx, func() { stop(); cancel() }
 }
 
+// encode writes what is shown. Records are shown as they are, and JSON's grammar allows two
+// members of one name and half a character; in texts of others what is no UTF-8 is replaced.
+func encode(v any) ([]byte, error) {
+	return jsonv2.Marshal(v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true))
+}
+
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
 	body, isJSON := v.(json.RawMessage)
 	if !isJSON {
 		var err error
-		if body, err = jsonv2.Marshal(v); err != nil {
+		if body, err = encode(v); err != nil {
 			contentType, status = problemType, http.StatusInternalServerError
 			body, _ = jsonv2.Marshal(internal()) // of texts alone
 		}

@@ -1,6 +1,9 @@
 package control_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -189,4 +192,31 @@ func FuzzQueries(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestARecordIsShownAsItIs where JSON's grammar allows more than its usual decoders do, and a
+// key that is no UTF-8 is a key that no record has.
+func TestARecordIsShownAsItIs(t *testing.T) {
+	plane := three()
+	const value = `{"id":1,"id":2,"name":"half \ud800","n":1e999}`
+	plane.OnChanges = func(_ context.Context, _ control.Name, key string, _ int) (control.Changes, error) {
+		return control.Changes{Key: key, Changes: []control.Change{{Value: json.RawMessage(value)}}}, nil
+	}
+	h := serve(t, plane, nil)
+	if a := h.ask("GET", people+"/changes?key=1", "").is(200); !bytes.Contains(a.body, []byte(value)) {
+		t.Errorf("it is shown as %s", a.body)
+	}
+	h.ask("GET", people+"/changes?key=%ff", "").is(200)
+}
+
+// TestATextOfOthersThatIsNoUTF8IsShownAndTold: an error may quote what an API has answered.
+func TestATextOfOthersThatIsNoUTF8IsShownAndTold(t *testing.T) {
+	plane := three()
+	plane.Set(control.Name{Source: "eu", Collection: "people"}, func(c *control.Collection) { c.Why = "caf\xe9" })
+	h := serve(t, plane, nil)
+	h.ask("GET", "/v1/collections", "").is(200)
+	l := h.listen("", "")
+	l.want("hello")
+	plane.Events().Tell(control.Event{Type: control.EventLog, Data: control.LogLine{Level: "WARN", Message: "caf\xe9"}})
+	l.want("log")
 }
