@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"math"
 	"math/big"
 	"strings"
 )
@@ -214,7 +215,10 @@ func (q *aggregateQuery) appendResult(dst []byte, v []driver.Value) []byte {
 	}
 	high, _ := v[0].(int64)
 	low, _ := v[1].(int64)
-	reals, _ := v[2].(float64)
+	reals, ok := v[2].(float64)
+	if !ok {
+		reals = math.NaN() // of what is infinite both ways, SQLite says NULL
+	}
 	count, _ := v[3].(int64)
 	whole := new(big.Int).Lsh(big.NewInt(high), 32)
 	whole.Add(whole, big.NewInt(low))

@@ -227,3 +227,20 @@ func FuzzQueries(f *testing.F) {
 		}
 	})
 }
+
+// TestASumThatIsNoNumberIsNone: numbers beyond binary64 are infinite, of both signs they
+// have no sum, and what else there is must not stand for it.
+func TestASumThatIsNoNumberIsNone(t *testing.T) {
+	r, _, err := opened(t, pathOf(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rows(t, r, []string{`{"n":1e999}`, `{"n":-1e999}`, `{"n":7}`, `{"n":2.5}`})
+	for _, operation := range []string{"sum", "avg"} {
+		got, err := r.Aggregate(t.Context(), r.order[0].Name, []byte(`{"operation":"`+operation+`","field":"n"}`))
+		if err != nil || !strings.HasPrefix(string(got), `{"rows":[{"value":null,`) {
+			t.Errorf("%s: %s %v", operation, got, err)
+		}
+	}
+}
