@@ -186,12 +186,15 @@ func (p simParams) run() []string {
 	}
 	m := NewMetrics(prometheus.NewRegistry()).Collection("s", "c")
 	var reader *Reader
+	ended := false // the head reading of this pull came to its end: it left no tie for later
 	start := func() error {
 		topics.staged = nil
 		mem := NewMemory()
 		mem.fold(topics.fold)
 		var err error
-		reader, err = NewReader(topics.settings(), s, topics, mem, simEnv(s), m)
+		env := simEnv(s)
+		env.CaughtUp = func() { ended = true }
+		reader, err = NewReader(topics.settings(), s, topics, mem, env, m)
 		return err
 	}
 	if err := start(); err != nil {
@@ -200,12 +203,13 @@ func (p simParams) run() []string {
 	crashed := false
 	pull := func() error {
 		visible := s.at(s.now)
+		ended = false
 		err := reader.Pull(context.Background())
 		if err == errCrash {
 			crashed = true
 			return start()
 		}
-		if err == nil && !crashed && p.order == "" && reader.put == (putOff{}) && s.now < s.from {
+		if err == nil && !crashed && p.order == "" && ended && s.now < s.from {
 			topics.fresh(visible)
 		}
 		return err

@@ -176,3 +176,17 @@ func TestTheEndOfAScheduleLeavesTheTopicAsItIs(t *testing.T) {
 		t.Errorf("%d commits, 4 is %v, faults %v", topics.commits, topics.live["4"], topics.faults)
 	}
 }
+
+// A tie may be left for later, by a clock that has gone back, and another be drained behind it.
+func TestAPullThatLeavesATieIsNotJudgedAsOneThatReadAll(t *testing.T) {
+	p := simParams{
+		seed: 8655045711072180069, records: 9, writes: 40, size: 2, cut: 2, stamp: time.Microsecond, tick: time.Second, stableTies: true,
+		late: 900 * time.Millisecond, softDeletes: 0.0025994727679945926, probe: 3, depth: 1, overlap: time.Second,
+		hardDeletes: 0.38704002982498775, restores: 0.28935382942686383, feed: true,
+		sweeps:    Sweeps{Every: 2902 * time.Millisecond, Confirm: ConfirmIDs, MaxRatio: 0.6663192129649276, MaxCount: 1, Pages: 2, Listing: "a"},
+		hostility: hostility{skew: 1996 * time.Millisecond, lost: 0.17033127874789353, bad: 8, dlq: true},
+	}
+	for _, fault := range p.run() {
+		t.Error(fault)
+	}
+}
