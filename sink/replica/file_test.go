@@ -174,6 +174,30 @@ func TestAFileThatIsDamagedUnderWayIsReadAgain(t *testing.T) {
 	r.lists("", `{"a":1}`, `{"a":2}`)
 }
 
+// TestAFileThatIsEmptiedUnderWayIsReadAgain as soon as somebody reads it, also where nothing
+// comes that would be written to it.
+func TestAFileThatIsEmptiedUnderWayIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, empty := range map[string]func(*testing.T, string){
+		"cut to nothing":  func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+		"without a table": execute("DROP TABLE c1"),
+		"other columns":   execute("ALTER TABLE c1 RENAME COLUMN record TO other"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, path := newKafka(t), pathOf(t)
+			k.topic("s.people", 1)
+			r := start(t, k.config(path))
+			r.await(k.commit(put("1", `{"a":1}`)))
+			empty(t, path)
+			r.eventually("it was read again", func() bool {
+				data, err := r.List(within(t), "people", []byte(`{}`))
+				return err == nil && strings.Contains(string(data), `{"a":1}`)
+			})
+		})
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

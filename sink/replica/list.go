@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"tributary/connector"
 )
@@ -288,6 +291,9 @@ func (r *Replica) query(ctx context.Context, collection string, read func(contex
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if codeOf(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such ") {
+		err = fmt.Errorf("%w: %w", errDamaged, err) // somebody has emptied it, or changed its tables
+	}
 	if damaged(err) && r.file == f {
 		r.broken = err // the next attendance makes it anew
 	}
