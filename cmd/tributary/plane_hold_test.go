@@ -74,3 +74,18 @@ func TestAnotherLifeForgetsWhatStoppedTheLast(t *testing.T) {
 		t.Errorf("who asks is told %v", err)
 	}
 }
+
+func TestAPullThatIsCalledOffWasNotTooLate(t *testing.T) {
+	p := planeOf(t, with("interval: 1m"))
+	stopping, stop := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, stop)
+	if _, err := p.Pull(stopping, apiPeople, connector.Reason{Name: connector.ReasonManual}); !errors.Is(err, context.Canceled) {
+		t.Errorf("who waits is told %v", err)
+	}
+	late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	var e *control.Error
+	if _, err := p.Pull(late, apiPeople, connector.Reason{Name: connector.ReasonManual}); !errors.As(err, &e) || e.Kind != control.TooLate {
+		t.Errorf("who has waited too long is told %v", err)
+	}
+}

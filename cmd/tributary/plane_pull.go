@@ -71,9 +71,10 @@ func (c *collection) readable(ctx context.Context) ([]connector.Position, error)
 	}
 }
 
-// explain says of a wait that took too long what is known.
+// explain says of a wait that took too long what is known. One that was called off did not:
+// who asked has gone, or the connector is being stopped and no pull goes on.
 func (c *collection) explain(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
 		return asControl(err)
 	}
 	v := c.status(time.Now())
