@@ -37,6 +37,7 @@ type circuit struct {
 	late           int             // records that were written meanwhile
 	pages          int
 	best           Cursor // the newest record within the horizon
+	sure           bool   // nothing can have slipped
 	again          bool   // the last walk showed more twice than was written, and so may have missed as many
 	short          string // how the listing ends before what the source counts
 }
@@ -80,6 +81,14 @@ func (r *Reader) readUnordered(ctx context.Context, from, to Instant, head bool)
 	if head && whole {
 		r.slipped = c.again
 		r.advance(c.best)
+		if !c.sure && r.env.Pulls.Awaited() {
+			// That the next pull meets what has slipped helps nobody who waits for this one.
+			if _, sure, err := r.goRound(ctx, from, to, strict); err != nil {
+				return false, err
+			} else if !sure {
+				r.env.Pulls.Failing(errUnfinished)
+			}
+		}
 	}
 	return whole, r.stage(ctx)
 }
@@ -128,7 +137,8 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			return c, false, nil
 		}
 		c.again = now.rows-now.ids > c.late
-		if needs == once || needs == calm && walks == 1 && !now.changed && !r.outruns(c) || c.whole(before, now, complete) {
+		c.sure = c.whole(before, now, complete)
+		if c.sure || needs == once || needs == calm && walks == 1 && !now.changed && !r.outruns(c) {
 			return c, true, nil
 		}
 		// A list at rest in an order that changes is walked until all walks together have shown it.

@@ -326,3 +326,53 @@ func TestAWalkWhosePagesAreLostBeginsAnew(t *testing.T) {
 		}
 	}
 }
+
+// One walk over everything may miss a record, which the next pull meets: whoever waits for
+// this one is not told that it was read.
+func TestWhoWaitsForAWalkGetsWhatHasSlipped(t *testing.T) {
+	for name, c := range map[string]struct {
+		change         func(*Settings)
+		restless, told bool
+	}{
+		"of a list at rest":      {change: func(set *Settings) { set.Unfiltered = true }},
+		"of a list that goes on": {change: func(set *Settings) { set.Unfiltered = true }, restless: true, told: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newestFirstOf(t, 1000, c.change)
+			p := NewPulls(a.set, time.Now, func() float64 { return 0.5 })
+			a.world = func(env *Env) { env.Pulls = p }
+			a.start(a.mem)
+			a.pull(1)
+			p.Enter(0)
+			// Five are written after the one that is waited for, which is the first of the
+			// second page then; and one of them is gone when that page is asked for.
+			a.shelf.rows[994] = row("r994", 1100*sec, 7)
+			for i := range 5 {
+				a.shelf.rows[i] = row(fmt.Sprint("r", i), (1101+Instant(i))*sec, 7)
+			}
+			removed := false
+			a.before = func(q Query) {
+				if q.Page == 2 && !removed {
+					removed = true
+					a.remove("r4")
+				}
+				if c.restless { // each walk shows what the one before did not
+					late := row(fmt.Sprint("late", a.requests), 1099*sec+Instant(a.requests), 1)
+					a.shelf.rows = append([]Record{late}, a.shelf.rows...)
+				}
+			}
+			ticket, err := p.Ask(Reason{Name: ReasonAfterUpdate})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Begin()
+			a.pull(1)
+			p.End()
+			_, err = ticket.Wait(t.Context())
+			e, _ := a.mem.Ledger.Get("r994")
+			if !removed || (err != nil) != c.told || e.Hash != (Hash{7}) {
+				t.Errorf("told %v, and what was written is read: %v", err, e.Hash == (Hash{7}))
+			}
+		})
+	}
+}
