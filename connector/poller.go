@@ -56,7 +56,7 @@ func loudness(reasons []Reason) slog.Level {
 // ran commits when a pull by a cron expression ended: whoever starts later knows by it
 // whether one was missed.
 func (r *Reader) ran(ctx context.Context) error {
-	if len(r.set.Triggers.Cron) == 0 || !r.env.Pulls.Scheduled() || r.mem.State.Trailing == Beginning {
+	if !r.env.Pulls.ByCron() || r.mem.State.Trailing == Beginning {
 		return nil
 	}
 	r.mem.State.Ran = InstantOf(r.env.Now())

@@ -54,6 +54,7 @@ type Pulls struct {
 	running []*Ticket // for the one that runs
 	reasons []Reason  // of the one that runs, or ran last
 	began   time.Time
+	ran     time.Time               // when the last one by a cron expression began, zero before the first
 	refusal error                   // why nothing is pulled any more
 	held    error                   // while nothing is to be pulled
 	hurried bool                    // what waits is to go on
@@ -163,6 +164,9 @@ func (p *Pulls) Enter(ran Instant) {
 	defer p.mu.Unlock()
 	now := p.now()
 	p.refusal = nil
+	if ran > 0 {
+		p.ran = ran.Time()
+	}
 	if len(p.running) > 0 { // their pull did not come to its end
 		if len(p.asked) == 0 {
 			p.askedAt = now
@@ -208,9 +212,17 @@ func (p *Pulls) Begin() []Reason {
 	return p.reasons
 }
 
-// Scheduled says whether the pull that runs is one of the schedule.
-func (p *Pulls) Scheduled() bool {
-	return slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == ReasonSchedule })
+// ByCron says whether the pull that runs is one of a cron expression: beside an interval
+// most are not, and an idle one of those commits nothing. So is the first of all, from which
+// on it is known what is missed.
+func (p *Pulls) ByCron() bool {
+	if len(p.triggers.Cron) == 0 || !slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == ReasonSchedule }) {
+		return false
+	}
+	return p.ran.IsZero() || slices.ContainsFunc(p.triggers.Cron, func(c Cron) bool {
+		next := c.Next(p.ran)
+		return !next.IsZero() && !next.After(p.began)
+	})
 }
 
 // Awaited says whether somebody waits for the pull that runs.
@@ -233,6 +245,9 @@ func (p *Pulls) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.resolve(&p.running, errUnfinished)
+	if p.ByCron() {
+		p.ran = p.began
+	}
 	p.next = p.scheduled(p.began, p.now(), 0)
 }
 

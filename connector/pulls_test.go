@@ -360,3 +360,29 @@ func TestWhoIsInAHurryDoesNotWaitForTheNextTry(t *testing.T) {
 		}
 	})
 }
+
+// TestOfAnIntervalBesideACronExpressionFewPullsAreNoted: to note one is a transaction, and an
+// idle poll writes nothing.
+func TestOfAnIntervalBesideACronExpressionFewPullsAreNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at a full hour
+		for _, ran := range []Instant{0, InstantOf(time.Now().Add(-90 * time.Minute))} {
+			begin, noted := time.Now(), []string{}
+			_, stop := pollBy(t, Settings{Interval: time.Minute, Triggers: Triggers{Cron: []Cron{{Next: hourly}}}}, ran, time.Second, func(p *Pulls) error {
+				if p.ByCron() {
+					noted = append(noted, time.Since(begin).Truncate(time.Minute).String())
+				}
+				return nil
+			})
+			time.Sleep(179 * time.Minute)
+			stop()
+			want := "1m0s 1h0m0s 2h0m0s"
+			if ran > 0 {
+				want = "0s 1h0m0s 2h0m0s" // one was missed
+			}
+			if got := strings.Join(noted, " "); got != want {
+				t.Errorf("with %d: noted after %s, want %s", ran, got, want)
+			}
+			time.Sleep(time.Until(begin.Add(3 * time.Hour)))
+		}
+	})
+}

@@ -202,7 +202,7 @@ func (r *Runner) pull(ctx context.Context) error {
 // noteCron commits when a pull by a cron expression ended: whoever starts later knows by it
 // whether one was missed.
 func (r *Runner) noteCron(ctx context.Context) error {
-	if len(r.env.Pulls.Triggers().Cron) == 0 || !r.env.Pulls.Scheduled() || len(r.cols) == 0 {
+	if !r.env.Pulls.ByCron() || len(r.cols) == 0 {
 		return nil
 	}
 	c := r.cols[0]
