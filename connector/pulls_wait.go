@@ -35,10 +35,12 @@ func (p *Pulls) Pass(ctx context.Context, sleep Sleep) error {
 
 // Rest waits so long before a request is sent again, or until somebody is in a hurry.
 func (p *Pulls) Rest(ctx context.Context, sleep Sleep, d time.Duration) error {
-	p.mu.Lock()
-	p.hurried = false
 	until := p.now().Add(d)
-	p.mu.Unlock()
+	defer func() { // who was in a hurry while the request was on its way still is
+		p.mu.Lock()
+		p.hurried = false
+		p.mu.Unlock()
+	}()
 	for {
 		woken, err := p.sleepOnce(ctx, sleep, func(now time.Time) time.Duration {
 			if p.hurried {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/term"
@@ -71,30 +72,61 @@ func (d *devKafka) Close() {
 }
 
 // print writes every change to w as a read_committed consumer gets it, until ctx is
-// done and nothing more has come for a moment.
+// done and everything that was published by then is printed.
 func (d *devKafka) print(ctx context.Context, w io.Writer, paint painter) error {
 	cl, err := kgo.NewClient(
 		kgo.SeedBrokers(d.cluster.ListenAddrs()...), kgo.ConsumeTopics(d.topics...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(500*time.Millisecond),
+		kgo.KeepControlRecords(), // they end a partition, and so one knows to have come there
 	)
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
+	read := map[string]map[int32]int64{}
+	var told time.Time
 	for {
 		wait, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		fetches := cl.PollFetches(wait)
 		cancel()
-		n := 0
 		fetches.EachRecord(func(r *kgo.Record) {
-			n++
-			fmt.Fprintln(w, paint.change(r))
+			if read[r.Topic] == nil {
+				read[r.Topic] = map[int32]int64{}
+			}
+			read[r.Topic][r.Partition] = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				fmt.Fprintln(w, paint.change(r))
+			}
 		})
-		if n == 0 && ctx.Err() != nil {
+		if ctx.Err() == nil {
+			continue
+		}
+		if told.IsZero() {
+			told = time.Now()
+		}
+		if d.readAll(cl, read) || time.Since(told) > printWithin {
 			return nil
 		}
 	}
+}
+
+// printWithin is for how long what was published is still printed at the end.
+const printWithin = 10 * time.Second
+
+// readAll says whether there is nothing more in the topics than was read.
+func (d *devKafka) readAll(cl *kgo.Client, read map[string]map[int32]int64) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, d.topics...)
+	if err != nil {
+		return false
+	}
+	all := true
+	ends.Each(func(o kadm.ListedOffset) { // a topic that was never made has none
+		all = all && (o.Err != nil || read[o.Topic][o.Partition] >= o.Offset)
+	})
+	return all
 }
 
 // A painter writes changes for people, one a line, in colour where there is a terminal.

@@ -34,8 +34,20 @@ func (b *Broker) CreateTopic(t testing.TB, topic string, partitions int32, setti
 	for k, v := range settings {
 		configs[k] = &v
 	}
-	if _, err := kadm.NewClient(b.Client(t)).CreateTopic(t.Context(), partitions, 1, configs, topic); err != nil {
+	adm := kadm.NewClient(b.Client(t))
+	made, err := adm.CreateTopic(t.Context(), partitions, 1, configs, topic)
+	if err != nil {
 		t.Fatalf("create topic %s: %v", topic, err)
+	}
+	// The broker answers before its own metadata tells of it.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		topics, err := adm.ListTopics(t.Context(), topic)
+		if d := topics[topic]; err == nil && d.Err == nil && d.ID == made.ID && len(d.Partitions) == int(partitions) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("topic %s was made and is not there: %v", topic, err)
+		}
 	}
 }
 
