@@ -258,7 +258,11 @@ func (t *simTopics) fresh(visible []simVersion) {
 	for _, v := range visible {
 		contradicts := false // an older version has a newer stamp: it is doubted first
 		for _, older := range t.s.versions[v.id][:v.ver-1] {
-			contradicts = contradicts || v.stamp < older.stamp
+			at := older.stamp
+			if tick := max(t.s.p.stamp, t.s.p.tick); t.s.p.feed && older.gone && at == at.Floor(tick) {
+				at = at.Add(tick - time.Microsecond) // an event of a feed holds for all of its tick
+			}
+			contradicts = contradicts || v.stamp < at
 		}
 		if v.deleted || contradicts || t.s.p.spoilt(v) || v.visible.Sub(v.stamp) > t.s.p.overlap || now[v.id] != v {
 			continue
