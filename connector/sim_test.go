@@ -141,7 +141,7 @@ func (s *sim) restore(id string) {
 	v.ver, v.visible = len(vs)+1, s.now
 	// With a feed a limit remains: whoever comes back as it was before its deletion was
 	// heard of is deleted, and found again by the next sweep.
-	unheard := s.p.feed && (s.p.outage != noOutage || s.p.failures > 0 || s.now < vs[len(vs)-1].visible.Add(3*s.p.lookback()))
+	unheard := s.p.feed && (s.p.outage != noOutage || s.p.failures > 0 || s.now < vs[len(vs)-1].visible.Add(3*s.p.lookback()+s.p.settle))
 	if unheard || s.rnd.IntN(2) == 0 {
 		v.stamp = s.now.Floor(s.p.stamp)
 	}
