@@ -48,6 +48,7 @@ const (
 	ever               // shown by any of them
 	twice              // by two of them
 	asLate             // counted as late
+	bygone             // by one before the number of rows changed
 )
 
 // A round is one walk of a circuit.
@@ -136,6 +137,9 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			r.env.Log.Warn("what was shown is published, and the cursor stays before what was not: see whether the API shows only so many of a listing", "why", c.short)
 			return c, false, nil
 		}
+		if complete > 1 && now.rows != before.rows {
+			c.anew()
+		}
 		c.again = now.rows-now.ids > c.late
 		c.sure = c.whole(before, now, complete)
 		if c.sure || needs == once || needs == calm && walks == 1 && !now.changed && !r.outruns(c) {
@@ -194,26 +198,6 @@ func (c *circuit) whole(before, now round, walks int) bool {
 		return true // where the source counts, once is enough
 	}
 	return now.rows == before.rows && union == now.rows && shownTwice == union
-}
-
-// union counts what all walks together have shown, and which of it two of them have: or
-// one, of what is too young to be meant.
-func (c *circuit) union() (shown, shownTwice int) {
-	count := func(m byte) {
-		if m&(ever|asLate) != 0 {
-			shown++
-		}
-		if m&(twice|asLate) != 0 {
-			shownTwice++
-		}
-	}
-	for _, m := range c.marks {
-		count(m)
-	}
-	for _, m := range c.strange {
-		count(m)
-	}
-	return shown, shownTwice
 }
 
 // walkAll reads page 1, 2, 3 … until the source says that nothing follows, or shows none.

@@ -104,3 +104,24 @@ func TestAWalkIsReadByTheClockOfItsFirstAnswer(t *testing.T) {
 		t.Errorf("%d of 23 records are read, and the cursor is at %s", n, s.mem.State.Cursor.Instant)
 	}
 }
+
+// In an order that changes with each request all walks together tell. But g, which went
+// after two of them, must not stand for x, which none has shown.
+func TestWhatHasGoneStandsForNoRecordThatNoWalkHasShown(t *testing.T) {
+	walks, n := []string{"abcdga", "bacdgb", "abcda", "bacdb", "axcdb"}, -1
+	s := sweeping(t, 0, func(set *Settings) { set.Unordered, set.Sweeps.Every = true, 0 })
+	s.page = func(q Query) Page {
+		if q.Page == 1 {
+			n = min(n+1, len(walks)-1)
+		}
+		p := Page{Date: s.shelf.date, Total: -1, Last: q.Page == 2}
+		for _, id := range walks[n][3*(q.Page-1) : min(3*q.Page, len(walks[n]))] {
+			p.Records = append(p.Records, row(string(id), 100*sec, 1))
+		}
+		return p
+	}
+	s.pull(1)
+	if _, ok := s.mem.Ledger.Get("x"); !ok || s.mem.State.Cursor.Instant != 100*sec {
+		t.Errorf("x is read: %v, and the cursor is at %s", ok, s.mem.State.Cursor.Instant)
+	}
+}
