@@ -147,9 +147,9 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 
 // pullAtStart has everything pulled at once, whatever the triggers say: a run that ends when
 // all has caught up would wait until tomorrow for a schedule, or for ever.
-func (cfg *Config) pullAtStart() {
-	for i := range cfg.Sources {
-		s := &cfg.Sources[i]
+func (c *Config) pullAtStart() {
+	for i := range c.Sources {
+		s := &c.Sources[i]
 		if s.Handler != nil {
 			s.Handler.Pulls.Triggers.OnRestart = true
 		}
