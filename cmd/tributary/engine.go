@@ -219,7 +219,7 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 // read reads one collection for as long as the lane lives. It returns an error only
 // when it is about the lane.
 func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) error {
-	reader, err := e.openWhenLet(ctx, lane, c, opening)
+	reader, err := openWhenLet(ctx, opening, c.log, []*collection{c}, func() (*connector.Reader, error) { return e.open(ctx, lane, c) })
 	if err == nil {
 		c.m.SetState(connector.StateRunning)
 		err = reader.Run(ctx)
@@ -240,21 +240,23 @@ func (e *engine) read(ctx context.Context, lane *sink.Lane, c *collection, openi
 	}
 }
 
-// openWhenLet opens a collection as soon as its topic does not refuse us any more: a
-// right that is missing may be granted.
-func (e *engine) openWhenLet(ctx context.Context, lane *sink.Lane, c *collection, opening chan struct{}) (*connector.Reader, error) {
+// openWhenLet opens collections that are read together as soon as their topics do not refuse
+// us any more: a right that is missing may be granted.
+func openWhenLet[T any](ctx context.Context, opening chan struct{}, log *slog.Logger, all []*collection, open func() (T, error)) (T, error) {
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		opening <- struct{}{}
-		reader, err := e.open(ctx, lane, c)
+		opened, err := open()
 		<-opening
 		var refused *sink.TopicError
 		if !errors.As(err, &refused) {
-			return reader, err
+			return opened, err
 		}
-		c.m.SetQuarantined(true)
-		c.log.Error("topic refuses us: its collection is quarantined and tried again, others go on", "err", err, "again_in", wait)
+		for _, c := range all {
+			c.m.SetQuarantined(true)
+		}
+		log.Error("topic refuses us: what is read with it is quarantined and tried again, others go on", "err", err, "again_in", wait)
 		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+			return opened, err
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (h *handlerSource) setDumped() {
 // runHandler runs a handler for as long as the lane lives. It returns an error only when it
 // is about the lane.
 func (e *engine) runHandler(ctx context.Context, lane *sink.Lane, h *handlerSource, opening chan struct{}) error {
-	runner, err := e.openHandlerWhenLet(ctx, lane, h, opening)
+	runner, err := openWhenLet(ctx, opening, h.log, h.collections, func() (*handler.Runner, error) { return e.openHandler(ctx, lane, h) })
 	if err == nil {
 		for _, c := range h.collections {
 			c.m.SetState(connector.StateRunning)
@@ -91,27 +91,6 @@ func (e *engine) runHandler(ctx context.Context, lane *sink.Lane, h *handlerSour
 		return nil
 	default:
 		return err
-	}
-}
-
-// openHandlerWhenLet opens a handler's collections as soon as none of their topics refuses
-// us any more.
-func (e *engine) openHandlerWhenLet(ctx context.Context, lane *sink.Lane, h *handlerSource, opening chan struct{}) (*handler.Runner, error) {
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		opening <- struct{}{}
-		runner, err := e.openHandler(ctx, lane, h)
-		<-opening
-		var refused *sink.TopicError
-		if !errors.As(err, &refused) {
-			return runner, err
-		}
-		for _, c := range h.collections {
-			c.m.SetQuarantined(true)
-		}
-		h.log.Error("topic refuses us: its handler is quarantined and tried again, others go on", "err", err, "again_in", wait)
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
 	}
 }
 
