@@ -106,6 +106,9 @@ func (l *Lane) fits(r *kgo.Record, what string) error {
 // count counts a batch as committed. The lane's mutex is held.
 func (w *Writer) count(p *part, now time.Time) {
 	for _, r := range p.changes {
+		for int(r.Partition) >= len(w.ends) { // keys stay in those of Open, and one that does not is no reason to end
+			w.ends = append(w.ends, unknownEnds(1)...)
+		}
 		w.ends[r.Partition] = max(w.ends[r.Partition], r.Offset+1)
 	}
 	w.m.Committed(now, len(p.upserted), p.deleted)

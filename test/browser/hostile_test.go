@@ -114,11 +114,12 @@ func TestARestartOfTheConnectorIsSurvivedAndSaid(t *testing.T) {
 // A browser has six connections to an origin: tabs in the background leave theirs to others.
 func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
 	t.Parallel()
-	var streams atomic.Int32
+	var streams, opened atomic.Int32
 	plane := few()
 	server := serve(t, plane, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/v1/events" {
+				opened.Add(1)
 				streams.Add(1)
 				defer streams.Add(-1)
 			}
@@ -137,6 +138,7 @@ func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
 	look := func(away bool) {
 		eval[int](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %t, configurable: true}); document.dispatchEvent(new Event("visibilitychange")); 0`, away))
 	}
+	held := opened.Load()
 	look(true)
 	for deadline := time.Now().Add(patience); streams.Load() > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -147,6 +149,10 @@ func TestATabThatNobodyLooksAtHoldsNoStreamAndMissesNothing(t *testing.T) {
 	tell("meanwhile")
 	if now := p.asked("/v1/"); now != asked {
 		t.Errorf("it still asks: %d requests", now-asked)
+	}
+	time.Sleep(500 * time.Millisecond) // in which one that opens another would have
+	if n := opened.Load() - held; n != 0 {
+		t.Errorf("it opened %d more streams", n)
 	}
 	look(false)
 	p.until(`document.querySelector("#d-events").innerText.includes("meanwhile")`)
