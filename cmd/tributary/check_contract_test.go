@@ -111,7 +111,7 @@ func TestCheckFindsEachHostility(t *testing.T) {
 		{"pages that are cut", hostile.Hostility{MaxPerPage: 40}, "", "size", "warn", "`page.size: 40` and `probe.max: 40`"},
 		{"offsets that change", hostile.Hostility{MixedOffsets: true}, "", "offsets", "note", "compared as instants"},
 		{"an order that cannot be asked for", hostile.Hostility{}, "    order: none\n    echo: null", "bound", "ok", "nothing older"},
-		{"an order that cannot be asked for, and bounds of hours", hostile.Hostility{BoundTick: time.Hour}, "    order: none\n    echo: null", "tick", "fail", "`cursor.tick: 1"},
+		{"an order that cannot be asked for, and bounds of hours", hostile.Hostility{BoundTick: time.Hour}, "    order: none\n    echo: null", "tick", "fail", "`cursor.tick: 1h`"},
 		{"errors now and then", hostile.Hostility{ServerError: 0.2, CutBody: 0.1, HTML: 0.1}, "", "bound", "ok", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

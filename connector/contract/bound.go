@@ -67,9 +67,9 @@ func (c *Check) refusesFuture(ctx context.Context, refused *connector.RetryError
 // bounds looks at both bounds, around an instant that the first page has shown.
 func (c *Check) bounds(ctx context.Context) {
 	for _, at := range edges(c.first.Records, c.tick) {
-		ok, sure := c.lower(ctx, at)
+		seen, ok, sure := c.lower(ctx, at)
 		if ok {
-			c.precision(ctx, at)
+			c.precision(ctx, at, seen)
 			c.upper(ctx, at)
 		}
 		if ok || sure {
@@ -94,25 +94,27 @@ func (c *Check) walked(ctx context.Context) {
 			oldest, shown = min(oldest, r.Instant), shown || r.Instant == at
 		}
 	}
+	var seen cut
 	switch {
 	case oldest < from:
-		c.coarse(from, oldest)
+		seen = c.coarse(from, oldest)
 	case !shown && page.Last:
 		c.add("bound", Warn, fmt.Sprintf("asked from %s, of which it has shown a record, it does not show it: the bound seems to be exclusive", from),
 			"records that share an instant with the newest would be lost, unless this one was just changed", "`cursor.from` must be an inclusive bound (gte); for an exclusive one set `cursor.operator: gt`")
 	default:
 		c.add("bound", OK, fmt.Sprintf("asked from %s it shows nothing older", from), "", "")
 	}
+	c.precision(ctx, at, seen)
 	c.upper(ctx, at)
 }
 
 // lower asks from an instant of which there is a record. Ok says that it was shown, sure
 // that asking again from another one would tell no more.
-func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool) {
+func (c *Check) lower(ctx context.Context, at connector.Instant) (seen cut, ok, sure bool) {
 	from := at.Floor(c.tick)
 	page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
 	if !ok {
-		return false, true
+		return cut{}, false, true
 	}
 	oldest := connector.Forever
 	for _, r := range page.Records {
@@ -121,72 +123,84 @@ func (c *Check) lower(ctx context.Context, at connector.Instant) (ok, sure bool)
 		}
 	}
 	if len(page.Records) > 0 && page.Records[0].Bad != "" {
-		return true, true // whether it is the one that was asked for cannot be told
+		return cut{}, true, true // whether it is the one that was asked for cannot be told
 	}
 	if oldest.Floor(c.tick) > from {
-		return false, false
+		return cut{}, false, false
 	}
 	if oldest < from {
-		c.coarse(from, oldest)
-		return true, true
+		return c.coarse(from, oldest), true, true
 	}
 	c.add("bound", OK, fmt.Sprintf("asked from %s it begins there, in ascending order", from), "", "")
-	return true, true
+	return cut{}, true, true
+}
+
+// A cut is how coarse bounds were seen to be taken, at least. The zero cut: not seen.
+type cut struct {
+	to   time.Duration
+	seen string
 }
 
 // coarse reports that rows below a bound were shown: by how much says how it was cut.
-func (c *Check) coarse(from, oldest connector.Instant) {
+func (c *Check) coarse(from, oldest connector.Instant) cut {
 	if oldest >= from.Add(-max(c.tick, c.shownPrecision())) {
-		c.add("bound", OK, fmt.Sprintf("asked from %s it begins a little below, with %s, in ascending order", from, oldest), "", "")
-		return
+		c.add("bound", OK, fmt.Sprintf("asked from %s it begins a little below, with %s", from, oldest), "", "")
+		return cut{}
 	}
 	for _, g := range ladder {
 		if oldest >= from.Floor(g) {
-			c.cut(g, fmt.Sprintf("asked from %s it begins with %s", from, oldest))
-			return
+			return cut{g, fmt.Sprintf("asked from %s it begins with %s", from, oldest)}
 		}
 	}
 	c.add("bound", Fail, fmt.Sprintf("asked from %s it begins with %s, more than a day below", from, oldest), "the filter is ignored, or by another field than `cursor.field`",
 		"check `cursor.from` and `cursor.field`: both must mean the same instant")
+	return cut{}
 }
 
-func (c *Check) cut(g time.Duration, seen string) {
-	if g <= c.tick {
-		return // that is what the tick says
-	}
-	c.add("tick", Fail, fmt.Sprintf("%s: the API cuts a bound down to whole %s, and `cursor.tick` is %s", seen, short(g), short(c.tick)),
-		fmt.Sprintf("more records within one %s than a page holds would come again and again: the collection stops for want of progress", short(g)),
-		"set `cursor.tick: "+short(g)+"`")
-}
-
-// precision asks from just before the end of a coarser tick: a record at its beginning
-// is shown only if the bound was cut.
-func (c *Check) precision(ctx context.Context, at connector.Instant) {
-	if slices.ContainsFunc(c.found, func(f Finding) bool { return f.Rule == "tick" }) {
+// precision asks from just before the end of ever coarser ticks: a record at the beginning
+// of one is shown only if the bound was cut. So it is found wherever the records lie, while
+// what else is shown below a bound tells only of a cut that a record happens to lie in.
+func (c *Check) precision(ctx context.Context, at connector.Instant, found cut) {
+	if slices.ContainsFunc(c.found, func(f Finding) bool { return f.Rule == "tick" || f.Rule == "bound" && f.Level == Fail }) {
 		return
 	}
 	least := max(c.tick, c.shownPrecision())
-	coarsest, seen, finer := time.Duration(0), "", least
+	finer, whole := least, true
 	for _, g := range ladder {
 		if g <= least {
 			continue
 		}
 		from := at.Floor(g).Add(g).Add(-least).Floor(c.tick)
-		if from.Floor(finer) <= at {
+		if from.Floor(finer) <= at.Add(least) {
 			continue // the end of a minute is that of a second too: it would not tell them apart
 		}
 		page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
-		if !ok || len(page.Records) == 0 || page.Records[0].Bad != "" || page.Records[0].Instant > at {
+		if !ok {
+			return // why was said
+		}
+		oldest := connector.Forever
+		for _, r := range page.Records {
+			if r.Bad == "" {
+				oldest = min(oldest, r.Instant)
+			}
+		}
+		if oldest > at {
+			whole = !c.o.Settings.Unordered || page.Last // else the others may be on a later page
 			break
 		}
 		finer = g
-		coarsest, seen = g, fmt.Sprintf("asked from %s it begins with %s", from, page.Records[0].Instant)
+		if g > found.to {
+			found = cut{g, fmt.Sprintf("asked from %s it begins with %s", from, oldest)}
+		}
 	}
-	if coarsest > 0 {
-		c.cut(coarsest, seen)
-		return
+	switch {
+	case found.to > c.tick:
+		c.add("tick", Fail, fmt.Sprintf("%s: the API cuts a bound down to whole %s, and `cursor.tick` is %s", found.seen, short(found.to), short(c.tick)),
+			fmt.Sprintf("more records within one %s than a page holds would come again and again: the collection stops for want of progress", short(found.to)),
+			"set `cursor.tick: "+short(found.to)+"`")
+	case whole:
+		c.add("tick", OK, "bounds are taken as fine as `cursor.tick` says, "+short(c.tick), "", "")
 	}
-	c.add("tick", OK, "bounds are taken as fine as `cursor.tick` says, "+short(c.tick), "", "")
 }
 
 // upper asks for what is before an instant, and for how much that is.

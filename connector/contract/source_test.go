@@ -74,23 +74,20 @@ func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
 	})
 }
 
-// TestTheTickIsFoundWhereverTheRecordsLie moves the records against seconds and minutes.
+// TestTheTickIsFoundWhereverTheRecordsLie moves the records against seconds, minutes and hours.
 func TestTheTickIsFoundWhereverTheRecordsLie(t *testing.T) {
 	t.Parallel()
-	for _, cut := range []time.Duration{time.Millisecond, time.Second, time.Minute} {
-		for shift := range 70 {
-			s, o := fill(40), options()
-			s.cut = cut
-			for i := range s.rows {
-				s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(time.Duration(shift)*1_010_007*time.Microsecond))
-			}
-			got := look(t, s, o, nil)["tick"]
-			if got.Level != Fail || !strings.Contains(got.Set, short(cut)+"`") && !strings.Contains(got.Set, "1s") {
-				t.Errorf("bounds of %s, shift %d: %+v", cut, shift, got)
-			}
-			for _, g := range ladder {
-				if g > cut && strings.Contains(got.Set, " "+short(g)+"`") {
-					t.Errorf("bounds of %s, shift %d: it says %s", cut, shift, got.Set)
+	for _, unordered := range []bool{false, true} {
+		for _, cut := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+			for shift := range 120 {
+				s, o := fill(40), options()
+				s.cut, o.Settings.Unordered = cut, unordered
+				for i := range s.rows {
+					s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(time.Duration(shift)*31_010_007*time.Microsecond))
+				}
+				got := look(t, s, o, nil)["tick"]
+				if got.Level != Fail || !strings.Contains(got.Set, " "+short(cut)+"`") {
+					t.Errorf("bounds of %s, unordered %t, shift %d: %+v", cut, unordered, shift, got)
 				}
 			}
 		}
