@@ -33,17 +33,15 @@ func newFeed(r *Reader) *Reader {
 	f := *r
 	f.src, f.hears, f.heard = r.env.Feed, true, map[event]bool{}
 	f.env.Page, f.env.CaughtUp = nil, nil
-	feed := r.set.Feed
-	f.set.Tick, f.set.Paged, f.set.Unordered, f.set.Unfiltered = max(feed.Tick, r.set.Tick), feed.Paged, feed.Unordered, feed.Unfiltered
+	f.set = r.set.OfFeed()
 	f.before = Beginning
-	f.checked = f.set.Sweeps.Every > 0 || f.set.Probe > 1
+	f.checked = r.set.Sweeps.Every > 0 || r.set.Probe > 1
 	if at := r.mem.State.Feed.Cursor.Instant; at != 0 && f.checked {
 		f.before = at
 	}
-	if f.set.Sweeps.Every > 0 {
+	if r.set.Sweeps.Every > 0 {
 		f.set.Probe = 0 // the sweep tells
 	}
-	f.set.Sweeps = Sweeps{}
 	return &f
 }
 

@@ -111,6 +111,15 @@ type Settings struct {
 	Fingerprint Fingerprint
 }
 
+// OfFeed returns how the source's list of deletions is read: what Feed does not say is as
+// for the collection.
+func (s Settings) OfFeed() Settings {
+	feed := s.Feed
+	s.Tick, s.Paged, s.Unordered, s.Unfiltered = max(feed.Tick, s.Tick), feed.Paged, feed.Unordered, feed.Unfiltered
+	s.Sweeps = Sweeps{}
+	return s
+}
+
 // Defaults of the settings that a config may leave out.
 const (
 	DefaultInterval = 30 * time.Second

@@ -12,9 +12,11 @@ import (
 	"tributary/connector/rest"
 )
 
-// An apiCheck is the check of one collection's API, half done.
+// An apiCheck is the check of one collection's API, or of its list of deletions, half done.
 type apiCheck struct {
 	c      CollectionConfig
+	what   string
+	rest   *rest.Config
 	check  *contract.Check
 	answer answers
 	since  time.Time
@@ -36,43 +38,67 @@ func (r *checkReport) collections(ctx context.Context, cfg *Config, chosen []Col
 	}
 	var again []*apiCheck
 	for _, c := range chosen {
-		source := c.Settings.Source
 		if c.Handler != nil {
 			r.ok("collection "+c.String(), "is told of by a handler, which is not called: what it answers would be lost to the next pull")
 			continue
 		}
-		src, err := rest.New(c.Rest, clients[source], connector.NewMetrics(prometheus.NewRegistry()).Source(source))
-		if err != nil {
-			r.fail("collection "+c.String(), err.Error(), "")
-			continue
-		}
-		a := &apiCheck{c: c, check: contract.New(src, contractOptions(c))}
-		more := a.check.Begin(rest.WithTrace(ctx, a.watch))
-		r.contract(a)
-		r.beside(cfg, a)
-		if a.since = time.Now(); more && wait > 0 {
-			again = append(again, a)
-		} else {
-			r.asked(a)
+		client := clients[c.Settings.Source]
+		a := &apiCheck{c: c, what: "collection " + c.String(), rest: &c.Rest}
+		again = r.begin(ctx, cfg, a, client, nil, again)
+		if c.Feed != nil && a.check != nil {
+			feed := &apiCheck{c: c, what: a.what + ", deletions.feed", rest: c.Feed}
+			again = r.begin(ctx, cfg, feed, client, a.check, again)
+			r.pace(cfg, feed)
 		}
 	}
+	r.again(ctx, again, wait)
+}
+
+// begin asks what can be asked at once. It returns again with a, where that is to be looked
+// at a second time.
+func (r *checkReport) begin(ctx context.Context, cfg *Config, a *apiCheck, client *rest.Client, of *contract.Check, again []*apiCheck) []*apiCheck {
+	source := a.c.Settings.Source
+	src, err := rest.New(*a.rest, client, connector.NewMetrics(prometheus.NewRegistry()).Source(source))
+	if err != nil {
+		r.fail(a.what, err.Error(), "")
+		return again
+	}
+	if a.check = contract.New(src, contractOptions(a.c, a.rest)); of != nil {
+		a.check = contract.NewFeed(src, contractOptions(a.c, a.rest), of)
+	}
+	more := a.check.Begin(rest.WithTrace(ctx, a.watch))
+	r.contract(a)
+	r.beside(cfg, a)
+	if a.since = time.Now(); more {
+		return append(again, a)
+	}
+	r.asked(a)
+	return again
+}
+
+// again looks once more at what is recent, after wait; not if that is 0.
+func (r *checkReport) again(ctx context.Context, again []*apiCheck, wait time.Duration) {
 	for _, a := range again {
-		if sleep(ctx, time.Until(a.since.Add(wait))) != nil {
-			return
+		if wait > 0 {
+			if sleep(ctx, time.Until(a.since.Add(wait))) != nil {
+				return
+			}
+			a.check.End(ctx)
+			r.contract(a)
 		}
-		a.check.End(ctx)
-		r.contract(a)
 		r.asked(a)
 	}
 }
 
 func (r *checkReport) asked(a *apiCheck) {
-	r.ok("collection "+a.c.String(), "%s asked", count(a.check.Asked(), "page"))
+	r.ok(a.what, "%s asked", count(a.check.Asked(), "page"))
 }
 
-func contractOptions(c CollectionConfig) contract.Options {
+// contractOptions are those of a check of what is asked for as rest says, the collection
+// or its list of deletions.
+func contractOptions(c CollectionConfig, rest *rest.Config) contract.Options {
 	return contract.Options{
-		Settings: c.Settings, Size: c.Rest.Size, Upper: c.Rest.TakesUpper(), Counts: c.Rest.Total != "", Deleted: c.Rest.Deleted,
+		Settings: c.Settings, Size: rest.Size, Upper: rest.TakesUpper(), Counts: rest.Total != "", Deleted: rest.Deleted,
 		Remedy: func(why connector.RetryReason) string { return remedyRetry[why] }, Sleep: sleep,
 	}
 }
@@ -83,14 +109,14 @@ func (a *apiCheck) watch(x rest.Exchange) {
 		return
 	}
 	a.answer.header = x.Header
-	if len(a.answer.hints) == 0 && a.c.Rest.EchoFrom == "" {
-		a.answer.hints = rest.FindEcho(x.URL, x.Body, a.c.Rest.From)
+	if len(a.answer.hints) == 0 && a.rest.EchoFrom == "" {
+		a.answer.hints = rest.FindEcho(x.URL, x.Body, a.rest.From)
 	}
 }
 
 func (r *checkReport) contract(a *apiCheck) {
 	for _, f := range a.check.Findings() {
-		r.add(check{What: "collection " + a.c.String(), Rule: f.Rule, Status: string(f.Level), Found: f.Found, Means: f.Means, Remedy: f.Set})
+		r.add(check{What: a.what, Rule: f.Rule, Status: string(f.Level), Found: f.Found, Means: f.Means, Remedy: f.Set})
 	}
 }
 

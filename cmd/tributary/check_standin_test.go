@@ -46,7 +46,7 @@ func TestCheckBlamesNoPreset(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check := contract.New(src, contractOptions(cfg))
+			check := contract.New(src, contractOptions(cfg, &cfg.Rest))
 			if check.Begin(t.Context()) {
 				check.End(t.Context())
 			}

@@ -19,8 +19,11 @@ topics are there and made right, whether transactions work, and whether each API
 what the reading relies on: an inclusive bound as fine as it is written, ascending order,
 unique ids, pages that do not overlap, totals that are right. Of each collection it reads
 a dozen pages, at most 24, within the source's budget, and after --wait looks once more at
-what is recent, which shows records that are listed late. Each finding says what it means
-for what is published, and what to set.
+what is recent, which shows records that are listed late. It asks for an id that nothing
+should have, since an API that answers it with a record confirms no deletion, and looks at
+a list of deletions (deletions.feed) as at the collection: whether its bound and order
+hold, whether its ids are those of records that are gone, how far back it reaches. Each
+finding says what it means for what is published, and what to set.
 
 It publishes nothing: its one transaction has an id of its own, GROUP.offsets-check, and
 is aborted. It fences nobody, so the connector may be running. It ends with 4 when

@@ -63,10 +63,11 @@ type Check struct {
 	asked int
 
 	rows  []connector.Record // all that were seen and are not bad
-	at    map[string]int     // where in rows an id is
+	at    map[string]int     // where in rows a key is
 	first connector.Page     // from the beginning
 	date  connector.Instant  // of the last answer
 	watch watch
+	of    *Check // of the collection, where this looks at its list of deletions
 }
 
 // New returns a check of the collection that src reads.
@@ -97,7 +98,7 @@ func (c *Check) Begin(ctx context.Context) bool {
 	}
 	c.first = page
 	if len(page.Records) == 0 {
-		c.add("records", Note, "the API answers, and shows no record", "whether it honours bound and order shows only with records", "")
+		c.empty()
 		return false
 	}
 	if !c.records(page) {
@@ -105,7 +106,7 @@ func (c *Check) Begin(ctx context.Context) bool {
 	}
 	set := &c.o.Settings
 	if set.Unfiltered {
-		c.add("bound", Note, "the API is not asked from an instant on", "every pull reads the whole collection, and the ledger says what is new: its cost grows with the collection", "if it has a filter on the instant of the last change, set `cursor.from`")
+		c.unfiltered()
 	}
 	if set.Unfiltered || c.filter(ctx) {
 		c.again(ctx)
@@ -122,9 +123,37 @@ func (c *Check) Begin(ctx context.Context) bool {
 	}
 	c.stamps()
 	c.ties()
-	c.deletions()
+	if c.of == nil {
+		c.deletions()
+	} else {
+		c.events(ctx)
+	}
 	c.clock()
 	return len(c.watch.seen) > 0
+}
+
+func (c *Check) empty() {
+	if c.of != nil {
+		c.add("records", Note, "the API answers, and tells of no deletion", "whether it honours bound and order, and whether its ids are those of the records, shows only when something was deleted", "delete a record for a trial and check again")
+		return
+	}
+	c.add("records", Note, "the API answers, and shows no record", "whether it honours bound and order shows only with records", "")
+}
+
+func (c *Check) unfiltered() {
+	means := "every pull reads the whole collection, and the ledger says what is new: its cost grows with the collection"
+	if c.of != nil {
+		means = "each reading of the list reads all of it: its cost grows with what was ever deleted"
+	}
+	c.add("bound", Note, "the API is not asked from an instant on", means, "if it has a filter on the instant of the last change, set `cursor.from`")
+}
+
+// key tells records apart. A record is listed once, and deleted as often as it was made again.
+func (c *Check) key(r connector.Record) string {
+	if c.of != nil {
+		return r.ID + " of " + r.Instant.String()
+	}
+	return r.ID
 }
 
 var errSpent = errors.New("the check has sent all the requests that it may")
@@ -153,21 +182,26 @@ func (c *Check) see(rows []connector.Record) {
 		if r.Bad != "" {
 			continue
 		}
-		if i, seen := c.at[r.ID]; seen {
+		key := c.key(r)
+		if i, seen := c.at[key]; seen {
 			c.rows[i] = r
 			continue
 		}
-		c.at[r.ID] = len(c.rows)
+		c.at[key] = len(c.rows)
 		c.rows = append(c.rows, r)
 	}
 }
 
 func (c *Check) fetch(ctx context.Context, q connector.Query) (connector.Page, error) {
+	return c.fetchFrom(ctx, c.src, q)
+}
+
+func (c *Check) fetchFrom(ctx context.Context, src connector.Source, q connector.Query) (connector.Page, error) {
 	if c.asked++; c.asked > MaxRequests {
 		return connector.Page{}, errSpent
 	}
 	for try := 0; ; try++ {
-		page, err := c.src.Fetch(ctx, q)
+		page, err := src.Fetch(ctx, q)
 		var again *connector.RetryError
 		if !errors.As(err, &again) || try == retries || !accident(again.Reason) {
 			return page, err
@@ -199,10 +233,18 @@ func (c *Check) failed(rule string, err error) {
 	case errors.As(err, &stop):
 		c.add(rule, Fail, stop.What, "the collection would stop here", stop.Remedy)
 	case errors.As(err, &again):
-		c.add("answer", Fail, err.Error(), "", c.o.Remedy(again.Reason))
+		c.add("answer", Fail, err.Error(), c.failing(), c.o.Remedy(again.Reason))
 	default:
 		c.add("answer", Fail, err.Error(), "", "")
 	}
+}
+
+// failing says what follows from a request that fails and is tried again.
+func (c *Check) failing() string {
+	if c.of == nil {
+		return ""
+	}
+	return "the list is put off and tried again while the collection is read: its deletions are not heard of"
 }
 
 // records looks at what the first page holds. Without ids and instants nothing else can
@@ -219,7 +261,7 @@ func (c *Check) records(p connector.Page) bool {
 			c.add("records", Note, found, "it is passed over, or goes to the dead letter queue, as `on_bad_record` says", "")
 			continue
 		}
-		if ids[r.ID] {
+		if ids[r.ID] && c.of == nil {
 			c.add("ids", Fail, fmt.Sprintf("one page shows id %q twice", r.ID), "the versions of one key overwrite each other: records are lost to consumers",
 				"check `id`: is it unique in the whole collection, or only below a parent?")
 		}

@@ -82,7 +82,11 @@ func options() Options {
 // look returns what a check finds, the first of each rule and the worst.
 func look(t *testing.T, src connector.Source, o Options, between func()) map[string]Finding {
 	t.Helper()
-	c := New(src, o)
+	return looked(t, New(src, o), between)
+}
+
+func looked(t *testing.T, c *Check, between func()) map[string]Finding {
+	t.Helper()
 	more := c.Begin(t.Context())
 	all := c.Findings()
 	if between != nil {

@@ -56,7 +56,8 @@ func (c *Check) look(ctx context.Context, from connector.Instant) watch {
 		last := connector.Beginning
 		for _, r := range page.Records {
 			if r.Bad == "" {
-				w.seen[r.ID], last = max(r.Instant, w.seen[r.ID]), max(last, r.Instant)
+				key := c.key(r)
+				w.seen[key], last = max(r.Instant, w.seen[key]), max(last, r.Instant)
 			}
 		}
 		if page.Last || len(page.Records) == 0 {

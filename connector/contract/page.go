@@ -16,10 +16,10 @@ func (c *Check) again(ctx context.Context) {
 	}
 	first := c.first
 	c.first = page
-	was, same := instants(first.Records), len(page.Records) == len(first.Records)
+	was, same := c.instants(first.Records), len(page.Records) == len(first.Records)
 	for i, r := range page.Records {
 		same = same && r.ID == first.Records[i].ID
-		if at, shown := was[r.ID]; shown && r.Instant < at {
+		if at, shown := was[c.key(r)]; shown && r.Instant < at {
 			c.older(r, at)
 			return
 		}
@@ -30,7 +30,7 @@ func (c *Check) again(ctx context.Context) {
 	}
 	shuffled := len(page.Records) == len(first.Records)
 	for i, r := range page.Records {
-		_, there := was[r.ID]
+		_, there := was[c.key(r)]
 		shuffled = shuffled && (r.Instant.Floor(c.tick) == first.Records[i].Instant.Floor(c.tick) || c.o.Settings.Unordered && there)
 	}
 	if shuffled {
@@ -65,9 +65,9 @@ func (c *Check) pages(ctx context.Context) {
 		return
 	}
 	c.size(second)
-	was, twice := instants(c.first.Records), 0
+	was, twice := c.instants(c.first.Records), 0
 	for _, r := range second.Records {
-		if _, shown := was[r.ID]; shown && r.Bad == "" {
+		if _, shown := was[c.key(r)]; shown && r.Bad == "" {
 			twice++
 		}
 	}
@@ -131,33 +131,11 @@ func tickName(d time.Duration) string {
 	return "one " + short(d)
 }
 
-// probe asks by id for records that were shown.
-func (c *Check) probe(ctx context.Context) {
-	if c.o.Settings.Probe == 0 {
-		return
-	}
-	var ids []string
-	for _, r := range c.first.Records {
-		if r.Bad == "" && len(ids) < min(3, c.o.Settings.Probe) {
-			ids = append(ids, r.ID)
-		}
-	}
-	page, ok := c.ask(ctx, "probe", connector.Query{From: connector.Beginning, To: connector.Forever, IDs: ids})
-	switch {
-	case !ok:
-	case len(page.Records) < len(ids):
-		c.add("probe", Warn, fmt.Sprintf("asked by id for %d records that it has just shown, it shows %d", len(ids), len(page.Records)),
-			"probes confirm deletions: what they do not show would pass for deleted, if others are shown", "check `probe`, or take it away")
-	default:
-		c.add("probe", OK, fmt.Sprintf("%d records asked for by id are shown", len(ids)), "", "")
-	}
-}
-
-func instants(rows []connector.Record) map[string]connector.Instant {
+func (c *Check) instants(rows []connector.Record) map[string]connector.Instant {
 	m := make(map[string]connector.Instant, len(rows))
 	for _, r := range rows {
 		if r.Bad == "" {
-			m[r.ID] = r.Instant
+			m[c.key(r)] = r.Instant
 		}
 	}
 	return m

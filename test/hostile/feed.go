@@ -12,7 +12,7 @@ import (
 
 // serveFeed lists the removals of a collection, the oldest first: nothing but an id and
 // an instant each, which can be bounded by deleted_at[gte] and deleted_at[lt]. It is
-// paged as the lists are.
+// paged as the lists are, and takes bounds and order as they do.
 func (a *API) serveFeed(w http.ResponseWriter, r *http.Request, collection string, f fault) {
 	from, to, ok := feedBounds(r.URL.Query())
 	if !ok {
@@ -21,6 +21,14 @@ func (a *API) serveFeed(w http.ResponseWriter, r *http.Request, collection strin
 	}
 	a.mu.Lock()
 	now := a.settle()
+	h := a.hostility
+	if tick := h.BoundTick.Microseconds(); tick > 0 && from > math.MinInt64 {
+		from -= from % tick
+	}
+	if a.chance(h.IgnoreFilter) {
+		from, to = math.MinInt64, math.MaxInt64
+	}
+	newestFirst := a.chance(h.IgnoreOrder)
 	var events []*Version
 	for _, v := range a.collections[collection].history {
 		if v.Gone && v.visible <= now && v.order >= from && v.order < to {
@@ -28,12 +36,14 @@ func (a *API) serveFeed(w http.ResponseWriter, r *http.Request, collection strin
 		}
 	}
 	a.fired["feed"]++
-	most := a.hostility.MaxPerPage
 	a.mu.Unlock()
 	slices.SortStableFunc(events, func(x, y *Version) int { return cmp.Compare(x.order, y.order) })
+	if newestFirst {
+		slices.Reverse(events)
+	}
 	page, size := number(r.URL.Query().Get("page"), 1, math.MaxInt32), number(r.URL.Query().Get("per_page"), 25, 100)
-	if most > 0 {
-		size = min(size, most)
+	if h.MaxPerPage > 0 {
+		size = min(size, h.MaxPerPage)
 	}
 	lo := min((page-1)*size, len(events))
 	hi := min(lo+size, len(events))
