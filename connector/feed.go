@@ -47,18 +47,22 @@ func newFeed(r *Reader) *Reader {
 
 // hear reads the feed when it is due, or when somebody waits for the pull: what it would have
 // told is not there for him otherwise. A feed that fails is put off: it must not hold up what
-// keeps the collection fresh. Who waits is told.
+// keeps the collection fresh. Who waits has it tried again, as a request that failed is, and
+// is told what came of it.
 func (r *Reader) hear(ctx context.Context) error {
 	f, now, p := r.feed, r.env.Now(), r.env.Pulls
 	if f == nil || r.mem.State.Trailing == Beginning {
 		return nil
 	}
-	if now.Before(f.later.until) && (f.deaf != nil || !p.Awaited()) {
-		if f.deaf != nil {
-			p.Failing(f.deaf)
-		}
+	early := now.Before(f.later.until)
+	switch {
+	case early && !p.Awaited():
+		return nil
+	case now.Before(f.later.asked):
+		p.Failing(f.deaf)
 		return nil
 	}
+	f.later.failures.short = early && f.deaf != nil
 	defer f.recall()
 	err := f.listen(ctx)
 	f.deaf = nil
@@ -67,7 +71,7 @@ func (r *Reader) hear(ctx context.Context) error {
 	case errors.As(err, &again):
 		f.deaf = fmt.Errorf("the feed of deletions cannot be read: %w", err)
 		p.Failing(f.deaf)
-		wait := f.later.again(now, backoff(again, f.later.times+1, r.env.Random(), true))
+		wait := f.later.again(r.env.Now(), again, r.env.Random())
 		r.env.Log.Warn("the feed of deletions cannot be read: it is tried again, and what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
 		return f.stage(ctx)
 	case errors.Is(err, errUnfinished):

@@ -233,14 +233,20 @@ func TestWhoWaitsForAPullIsToldWhatTheFeedTells(t *testing.T) {
 	}
 	h.delete("r4", h.shelf.date)
 	h.fail = &RetryError{Reason: RetryRefused, Err: errors.New("403")}
-	for _, when := range []string{"as it fails", "while it is put off"} {
-		if err := ask(); err == nil || !strings.Contains(err.Error(), "403") {
-			t.Errorf("%s: told %v", when, err)
+	tries := h.tries
+	for _, c := range []struct {
+		when  string
+		wait  time.Duration
+		tries int
+	}{{"as it fails", 0, 1}, {"a moment later", 0, 1}, {"two seconds later", 2 * time.Second, 2}, {"a moment after that", time.Second, 2}} {
+		h.now = h.now.Add(c.wait - h.set.Lookback) // for which the pull waits
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "403") || h.tries != tries+c.tries {
+			t.Errorf("%s: told %v, %d tries", c.when, err, h.tries-tries)
 		}
 	}
 	h.fail = nil
-	h.now = h.now.Add(time.Hour)
+	h.now = h.now.Add(2*time.Second - h.set.Lookback)
 	if err := ask(); err != nil || h.buried() != "r3 r4" {
-		t.Errorf("once it is back: buried %q, %v", h.buried(), err)
+		t.Errorf("once it is back, although it is put off: buried %q, %v", h.buried(), err)
 	}
 }

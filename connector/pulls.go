@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -57,6 +56,9 @@ type Pulls struct {
 	ran     time.Time               // when the last one by a cron expression began, zero before the first
 	refusal error                   // why nothing is pulled any more
 	held    error                   // while nothing is to be pulled
+	stuck   error                   // while what was read cannot be committed
+	failing bool                    // those who waited were told so, and nothing was sent since
+	again   bool                    // something was
 	hurried bool                    // what waits is to go on
 	woken   context.CancelCauseFunc // ends the poller's sleep
 }
@@ -72,6 +74,7 @@ type Ticket struct {
 	done chan struct{}
 	pull Pull
 	err  error
+	sent bool // a request was sent again since it was given: it gets the outcome
 }
 
 // Pull is a pull that read everything there was.
@@ -89,8 +92,10 @@ var ErrHeld = errors.New("it is paused by an operator")
 func (p *Pulls) Ask(r Reason) (*Ticket, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := errors.Join(p.refusal, p.held); err != nil {
-		return nil, err
+	for _, why := range []error{p.refusal, p.held, p.stuck} {
+		if why != nil {
+			return nil, why
+		}
 	}
 	if r.At.IsZero() {
 		r.At = p.now()
@@ -99,8 +104,8 @@ func (p *Pulls) Ask(r Reason) (*Ticket, error) {
 		p.askedAt = p.now()
 	}
 	p.note(r)
-	if len(p.waiting) == 0 {
-		p.waiting = []*Ticket{{done: make(chan struct{})}}
+	if n := len(p.waiting); n == 0 || p.waiting[n-1].sent {
+		p.waiting = append(p.waiting, &Ticket{done: make(chan struct{})})
 	}
 	p.nudge()
 	return p.waiting[len(p.waiting)-1], nil
@@ -252,48 +257,3 @@ func (p *Pulls) End() {
 }
 
 var errUnfinished = errors.New("the reading did not come to its end: what is read is changing too fast")
-
-// Failing tells whoever waits that a request has failed again and again. The pull itself
-// goes on.
-func (p *Pulls) Failing(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.resolve(&p.running, err)
-	p.resolve(&p.waiting, err)
-}
-
-// Refuse says that nothing is pulled any more, until the next life.
-func (p *Pulls) Refuse(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refusal = err
-	p.resolve(&p.running, err)
-	p.resolve(&p.waiting, err)
-	p.asked, p.weight = nil, 0
-}
-
-// Anew says that another life begins: what nothing was pulled for in the last one is seen
-// anew. Who asks waits until the poller enters it.
-func (p *Pulls) Anew() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.refusal = nil
-}
-
-// resolve tells tickets how their pull ended. The mutex is held.
-func (p *Pulls) resolve(tickets *[]*Ticket, err error) {
-	var names []ReasonName
-	for _, n := range ReasonNames {
-		if slices.ContainsFunc(p.reasons, func(r Reason) bool { return r.Name == n }) {
-			names = append(names, n)
-		}
-	}
-	for _, t := range *tickets {
-		if err != nil {
-			t.err = fmt.Errorf("the pull failed: %w", err)
-		}
-		t.pull = Pull{Began: p.began, Ended: p.now(), Reasons: names}
-		close(t.done)
-	}
-	*tickets = nil
-}

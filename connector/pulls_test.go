@@ -348,15 +348,22 @@ func TestWhoIsInAHurryDoesNotWaitForTheNextTry(t *testing.T) {
 		began := time.Now()
 		go func() {
 			time.Sleep(time.Second)
-			p.Ask(Reason{Name: ReasonManual}) // who only asks waits with the others
+			p.Ask(Reason{Name: ReasonManual}) // who only asks is not as fast
 			time.Sleep(time.Second)
 			p.Hurry(Reason{Name: ReasonManual})
 		}()
-		if err := p.Rest(t.Context(), sleepOf, time.Minute); err != nil || time.Since(began) != 2*time.Second {
-			t.Errorf("rests %s: %v", time.Since(began), err)
+		rest := func() {
+			t.Helper()
+			if err := p.Rest(t.Context(), sleepOf, time.Now(), Again{Wait: time.Minute, Asked: 10 * time.Second}, new(Failures)); err != nil {
+				t.Error(err)
+			}
 		}
-		if err := p.Rest(t.Context(), sleepOf, time.Minute); err != nil || time.Since(began) != time.Minute+2*time.Second {
-			t.Errorf("rests the next time until after %s: %v", time.Since(began), err)
+		if rest(); time.Since(began) != 2*time.Second {
+			t.Errorf("rests %s", time.Since(began))
+		}
+		p.Failing(errors.New("the API is broken"))
+		if rest(); time.Since(began) != time.Minute+2*time.Second {
+			t.Errorf("rests the next time until after %s", time.Since(began))
 		}
 	})
 }

@@ -33,37 +33,6 @@ func (p *Pulls) Pass(ctx context.Context, sleep Sleep) error {
 	})
 }
 
-// Rest waits so long before a request is sent again, or until somebody is in a hurry.
-func (p *Pulls) Rest(ctx context.Context, sleep Sleep, d time.Duration) error {
-	until := p.now().Add(d)
-	defer func() { // who was in a hurry while the request was on its way still is
-		p.mu.Lock()
-		p.hurried = false
-		p.mu.Unlock()
-	}()
-	for {
-		woken, err := p.sleepOnce(ctx, sleep, func(now time.Time) time.Duration {
-			if p.hurried {
-				return 0
-			}
-			return until.Sub(now)
-		})
-		if err != nil || !woken {
-			return err
-		}
-	}
-}
-
-// Hurry has what waits, for its next run or before it tries again, go on at once. It does
-// not wait for what comes of it.
-func (p *Pulls) Hurry(r Reason) {
-	p.Ask(r) // what is refused or held says so to who looks
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.hurried = true
-	p.nudge()
-}
-
 // never is how long to wait for what nobody has asked for.
 const never = 24 * time.Hour
 

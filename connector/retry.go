@@ -26,14 +26,16 @@ const loud = 3
 // now and then is never caught up.
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	q.Priority, q.By = r.urgency(), r.by
-	for attempt := 1; ; attempt++ {
+	var again Failures
+	for {
 		if err := r.env.Pulls.Pass(ctx, r.env.Sleep); err != nil {
 			return Page{}, err
 		}
+		r.env.Pulls.Sending()
 		p, err := r.ask(ctx, q)
 		if err == nil {
-			if attempt >= loud {
-				r.env.Log.Info("request succeeded again", "attempts", attempt)
+			if n := 1 + again.times + again.asked; n >= loud {
+				r.env.Log.Info("request succeeded again", "attempts", n)
 			}
 			r.m.SetState(StateRunning)
 			r.date = p.Date
@@ -46,7 +48,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		if errors.Is(err, ErrPutOff) {
 			return Page{}, ErrPutOff
 		}
-		var again *RetryError
+		var failed *RetryError
 		var stop *StopError
 		var anew *AnewError
 		switch {
@@ -55,17 +57,18 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			return Page{}, anew
 		case errors.As(err, &stop):
 			return Page{}, stop
-		case !errors.As(err, &again):
+		case !errors.As(err, &failed):
 			return Page{}, &StopError{What: err.Error(), Remedy: "this is not a matter of trying again: mend the config, or report it"}
 		}
 		r.m.Failed(r.env.Now(), err)
-		if r.yields(again.Reason, attempt, q) {
-			r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
-			return Page{}, again
+		began := r.env.Now()
+		next := r.env.Again(failed, &again)
+		if r.yields(failed.Reason, again.times, q) {
+			r.m.Retries.WithLabelValues(string(failed.Reason)).Inc()
+			return Page{}, failed
 		}
-		next := r.env.Again(again, attempt)
 		if next.GivesUp {
-			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
+			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, again.times), Remedy: "mend it and start again"}
 		}
 		r.m.SetState(next.State)
 		level := slog.LevelInfo
@@ -73,9 +76,9 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 			level = slog.LevelWarn
 			r.env.Pulls.Failing(err)
 		}
-		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", again.Reason, "attempt", attempt, "wait", next.Wait.Round(time.Millisecond))
-		r.m.Retries.WithLabelValues(string(again.Reason)).Inc()
-		if err := r.env.Pulls.Rest(ctx, r.env.Sleep, next.Wait); err != nil {
+		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", failed.Reason, "attempt", again.times, "wait", next.Wait.Round(time.Millisecond))
+		r.m.Retries.WithLabelValues(string(failed.Reason)).Inc()
+		if err := r.env.Pulls.Rest(ctx, r.env.Sleep, began, next, &again); err != nil {
 			return Page{}, err
 		}
 	}
@@ -97,15 +100,36 @@ type Again struct {
 	// meanwhile.
 	Wait  time.Duration
 	State string
+	// Asked is how long to wait if somebody asks for a pull, Held whatever anybody asks for:
+	// the server has said so, or has had too many requests.
+	Asked, Held time.Duration
 	// Loud says that it is more than what networks do, GivesUp that it is not to be sent
 	// again.
 	Loud, GivesUp bool
 }
 
-// Again decides about a request that failed so many times in a row. Who is to give up does
-// so soon at what a person must mend, and later at bodies that are refused again and again,
-// since a proxy may spoil one.
-func (e *Env) Again(err *RetryError, attempt int) Again {
+// Failures are those of one request in a row: how often it was sent by itself, and how often
+// because somebody has asked. The latter make no wait longer.
+type Failures struct {
+	times, asked int
+	short        bool // the last wait was cut short
+}
+
+// count counts one more.
+func (f *Failures) count() {
+	if f.short {
+		f.asked++
+	} else {
+		f.times++
+	}
+}
+
+// Again decides about a request that has failed once more. Who is to give up does so soon at
+// what a person must mend, and later at bodies that are refused again and again, since a
+// proxy may spoil one.
+func (e *Env) Again(err *RetryError, f *Failures) Again {
+	f.count()
+	attempt := f.times
 	a := Again{State: StateBackoff, Loud: attempt >= loud || refused(err.Reason)}
 	if err.Reason == RetryUnauthorized {
 		a.State = StateReauthRequired
@@ -118,7 +142,16 @@ func (e *Env) Again(err *RetryError, attempt int) Again {
 		a.GivesUp = err.Reason == RetryBody && attempt >= 4*e.GiveUp
 	}
 	a.Wait = backoff(err, attempt, e.Random(), e.GiveUp == 0)
+	a.Asked, a.Held = f.shorter(err, a.Wait)
 	return a
+}
+
+// shorter returns how long to wait if somebody asks, and whatever anybody asks for.
+func (f *Failures) shorter(err *RetryError, wait time.Duration) (asked, held time.Duration) {
+	if err.After > 0 || err.Reason == RetryThrottled {
+		return wait, wait
+	}
+	return min(wait, askedMax, askedMin<<min(f.asked, 10)), 0
 }
 
 func refused(why RetryReason) bool { return why == RetryUnauthorized || why == RetryRefused }

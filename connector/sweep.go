@@ -58,7 +58,7 @@ func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) err
 	case errors.Is(err, ErrPutOff):
 		return r.stage(ctx) // before anything else is
 	case errors.As(err, &again):
-		wait := r.later.again(now, backoff(again, r.later.times+1, r.env.Random(), true))
+		wait := r.later.again(now, again, r.env.Random())
 		r.env.Log.Warn("the sweep is put off: what is new is read meanwhile", "err", err, "again_in", wait.Round(time.Millisecond))
 		return r.stage(ctx)
 	case err == nil:
@@ -83,13 +83,16 @@ func (r *Reader) sweeps(now time.Time) bool {
 
 // A putBack is what failed and is tried again later, while other things are done.
 type putBack struct {
-	until time.Time
-	times int
+	until    time.Time
+	asked    time.Time // until then it is not tried for those who ask either; zero: it has not failed
+	failures Failures
 }
 
-func (p *putBack) again(now time.Time, wait time.Duration) time.Duration {
-	p.times++
-	p.until = now.Add(wait)
+func (p *putBack) again(now time.Time, err *RetryError, random float64) time.Duration {
+	p.failures.count()
+	wait := backoff(err, p.failures.times, random, true)
+	asked, _ := p.failures.shorter(err, wait)
+	p.until, p.asked = now.Add(wait), now.Add(asked)
 	return wait
 }
 

@@ -37,6 +37,7 @@ func (e *noProgress) Error() string { return e.what }
 func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 	id := r.newID()
 	seq := r.state.Seq
+	var failed connector.Failures
 	for attempt := 1; ; attempt++ {
 		if err := r.pass(ctx); err != nil {
 			return nil, err
@@ -47,6 +48,7 @@ func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 		if r.state.Seq != seq { // a push came between, and this is another request
 			id, seq = r.newID(), r.state.Seq
 		}
+		r.env.Pulls.Sending()
 		got, err := r.try(ctx, a, r.request(id, attempt, a))
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -68,7 +70,7 @@ func (r *Runner) ask(ctx context.Context, a asking) (*answer, error) {
 		case !errors.As(err, &again):
 			return nil, err
 		}
-		if err := r.later(ctx, again, attempt); err != nil {
+		if err := r.later(ctx, again, attempt, &failed); err != nil {
 			return nil, err
 		}
 	}
@@ -106,8 +108,9 @@ func (r *Runner) arrived(ctx context.Context) error {
 }
 
 // later waits before a request is sent again.
-func (r *Runner) later(ctx context.Context, err *connector.RetryError, attempt int) error {
-	next := r.env.Again(err, attempt)
+func (r *Runner) later(ctx context.Context, err *connector.RetryError, attempt int, failed *connector.Failures) error {
+	began := r.env.Now()
+	next := r.env.Again(err, failed)
 	if next.GivesUp {
 		return &connector.StopError{What: fmt.Sprintf("%v (%d times)", err, attempt), Remedy: "mend it and start again"}
 	}
@@ -124,26 +127,23 @@ func (r *Runner) later(ctx context.Context, err *connector.RetryError, attempt i
 		r.cols[0].m.Retries.WithLabelValues(string(err.Reason)).Inc() // of the source
 	}
 	r.env.Log.Log(ctx, level, "the handler failed, calling it again: nothing of it was committed", "err", err, "reason", err.Reason, "attempt", attempt, "wait", next.Wait.Round(time.Millisecond))
-	return r.rest(ctx, next.Wait, next.Loud)
+	return r.rest(ctx, began, next, failed)
 }
 
-// rest waits, and applies pushes meanwhile if it is to. An operator may cut it short.
-func (r *Runner) rest(ctx context.Context, wait time.Duration, pushes bool) error {
+// rest waits, and applies pushes meanwhile if those who wait were told of the failure. Whoever
+// asks for a pull cuts it short.
+func (r *Runner) rest(ctx context.Context, began time.Time, next connector.Again, failed *connector.Failures) error {
 	sleep := r.env.Sleep
-	if pushes {
+	if next.Loud {
 		sleep = r.sleep
 	}
-	for until := r.env.Now().Add(wait); ; {
-		if pushes {
+	for {
+		if next.Loud {
 			if err := r.serveInbox(ctx); err != nil {
 				return err
 			}
 		}
-		left := until.Sub(r.env.Now())
-		if left <= 0 {
-			return nil
-		}
-		if err := r.env.Pulls.Rest(ctx, sleep, left); !errors.Is(err, errArrived) {
+		if err := r.env.Pulls.Rest(ctx, sleep, began, next, failed); !errors.Is(err, errArrived) {
 			return err
 		}
 	}

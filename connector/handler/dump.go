@@ -44,6 +44,7 @@ func (r *Runner) dump(ctx context.Context, why connector.ReasonName) error {
 			c.LeaveDump()
 		}
 	}()
+	var failed connector.Failures
 	for times := 1; ; times++ {
 		for _, c := range r.cols {
 			c.BeginDump()
@@ -52,7 +53,7 @@ func (r *Runner) dump(ctx context.Context, why connector.ReasonName) error {
 		var anew *connector.AnewError
 		if errors.As(err, &anew) {
 			again := &connector.RetryError{Reason: connector.RetryBody, Err: fmt.Errorf("the dump begins anew: %w", anew)}
-			if err := r.later(ctx, again, times); err != nil {
+			if err := r.later(ctx, again, times, &failed); err != nil {
 				return err
 			}
 			continue
