@@ -69,7 +69,7 @@ func (c *Check) bounds(ctx context.Context) {
 	for _, at := range edges(c.first.Records, c.tick) {
 		seen, ok, sure := c.lower(ctx, at)
 		if ok {
-			c.precision(ctx, at, seen)
+			c.precision(ctx, seen)
 			c.upper(ctx, at)
 		}
 		if ok || sure {
@@ -104,7 +104,7 @@ func (c *Check) walked(ctx context.Context) {
 	default:
 		c.add("bound", OK, fmt.Sprintf("asked from %s it shows nothing older", from), "", "")
 	}
-	c.precision(ctx, at, seen)
+	c.precision(ctx, seen)
 	c.upper(ctx, at)
 }
 
@@ -160,18 +160,16 @@ func (c *Check) coarse(from, oldest connector.Instant) cut {
 // precision asks from just before the end of ever coarser ticks: a record at the beginning
 // of one is shown only if the bound was cut. So it is found wherever the records lie, while
 // what else is shown below a bound tells only of a cut that a record happens to lie in.
-func (c *Check) precision(ctx context.Context, at connector.Instant, found cut) {
+func (c *Check) precision(ctx context.Context, found cut) {
 	if slices.ContainsFunc(c.found, func(f Finding) bool { return f.Rule == "tick" || f.Rule == "bound" && f.Level == Fail }) {
 		return
 	}
-	least := max(c.tick, c.shownPrecision())
-	finer, whole := least, true
-	for _, g := range ladder {
-		if g <= least {
-			continue
-		}
-		from := at.Floor(g).Add(g).Add(-least).Floor(c.tick)
-		if from.Floor(finer) <= at.Add(least) {
+	at := c.telling()
+	finer, whole := c.least(), true
+	for _, g := range c.coarser() {
+		from := c.beforeEnd(at, g)
+		if from.Floor(finer) <= at.Add(c.least()) {
+			finer = g
 			continue // the end of a minute is that of a second too: it would not tell them apart
 		}
 		page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
@@ -201,6 +199,44 @@ func (c *Check) precision(ctx context.Context, at connector.Instant, found cut) 
 	case whole:
 		c.add("tick", OK, "bounds are taken as fine as `cursor.tick` says, "+short(c.tick), "", "")
 	}
+}
+
+// least is the finest bound that tells anything.
+func (c *Check) least() time.Duration { return max(c.tick, c.shownPrecision()) }
+
+func (c *Check) coarser() []time.Duration {
+	i := slices.IndexFunc(ladder, func(g time.Duration) bool { return g > c.least() })
+	if i < 0 {
+		return nil
+	}
+	return ladder[i:]
+}
+
+// beforeEnd is the last bound within the g that an instant lies in.
+func (c *Check) beforeEnd(at connector.Instant, g time.Duration) connector.Instant {
+	return at.Floor(g).Add(g).Add(-c.least()).Floor(c.tick)
+}
+
+// telling returns the instant of the record that tells the most ticks apart: one in the
+// last millisecond of a second cannot tell bounds of seconds from bounds of milliseconds.
+func (c *Check) telling() connector.Instant {
+	best, most := middle(c.first.Records, c.tick), -1
+	for _, r := range c.first.Records {
+		if r.Bad != "" {
+			continue
+		}
+		told, finer := 0, c.least()
+		for _, g := range c.coarser() {
+			if c.beforeEnd(r.Instant, g).Floor(finer) > r.Instant.Add(c.least()) {
+				told++
+			}
+			finer = g
+		}
+		if told > most {
+			best, most = r.Instant, told
+		}
+	}
+	return best
 }
 
 // upper asks for what is before an instant, and for how much that is.

@@ -75,6 +75,7 @@ func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
 }
 
 // TestTheTickIsFoundWhereverTheRecordsLie moves the records against seconds, minutes and hours.
+// The one in the middle lies at the very end of all of them by turns.
 func TestTheTickIsFoundWhereverTheRecordsLie(t *testing.T) {
 	t.Parallel()
 	for _, unordered := range []bool{false, true} {
@@ -82,8 +83,14 @@ func TestTheTickIsFoundWhereverTheRecordsLie(t *testing.T) {
 			for shift := range 120 {
 				s, o := fill(40), options()
 				s.cut, o.Settings.Unordered = cut, unordered
+				by := time.Duration(shift) * 31_010_007 * time.Microsecond
+				if ends := []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour}; shift%10 < len(ends) {
+					at := s.rows[len(s.rows)/4].Instant // the middle of the first page
+					g := ends[shift%10]
+					by = at.Floor(g).Add(g).Sub(at) - time.Duration(shift/10)*50*time.Microsecond
+				}
 				for i := range s.rows {
-					s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(time.Duration(shift)*31_010_007*time.Microsecond))
+					s.rows[i] = record(s.rows[i].ID, s.rows[i].Instant.Add(by))
 				}
 				got := look(t, s, o, nil)["tick"]
 				if got.Level != Fail || !strings.Contains(got.Set, " "+short(cut)+"`") {
