@@ -22,6 +22,7 @@ const (
 func newHealthcheckCmd(a *app) *cobra.Command {
 	var config, address string
 	var timeout time.Duration
+	var trust *clientTLS
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a running tributary whether it is ready",
@@ -32,16 +33,26 @@ It stands in for curl in images that have none.`,
   HEALTHCHECK CMD ["tributary", "healthcheck", "-c", "/etc/tributary/tributary.yaml"]`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var server *ListenTLS
 			if config != "" {
-				cfg, err := LoadConfig(config, a.env)
+				listen, cfg, err := loadControl(config, a.env)
 				if err != nil {
 					return err
 				}
-				address = healthURL(cfg.Listen)
+				address, server = localURL(cfg.scheme(), listen)+"/readyz", cfg.TLS
 			}
-			return healthcheck(cmd.Context(), address, timeout)
+			u, err := url.Parse(address)
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+				return &exitError{code: exitUsage, err: fmt.Errorf("--url wants an address such as %s", defaultHealthURL)}
+			}
+			cfg, err := trust.config(server, u.Hostname())
+			if err != nil {
+				return err
+			}
+			return healthcheck(cmd.Context(), newDirectClient(&http.Transport{DisableKeepAlives: true, TLSClientConfig: cfg}), address, timeout)
 		},
 	}
+	trust = newClientTLS(cmd)
 	cmd.Flags().StringVar(&address, "url", defaultHealthURL, "the `URL` to ask")
 	cmd.Flags().StringVarP(&config, "config", "c", "", "take the address from listen in this config `FILE`")
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultHealthTimeout, "how long to wait")
@@ -50,15 +61,12 @@ It stands in for curl in images that have none.`,
 	return cmd
 }
 
-// healthURL returns the address of /readyz behind a listen address.
-func healthURL(listen string) string { return localURL(listen) + "/readyz" }
-
 // localURL returns the address at which a listen address is reached from this host. One that
 // listens everywhere is asked on the loopback.
-func localURL(listen string) string {
+func localURL(scheme, listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "http://" + listen // which was refused when the config was loaded
+		return scheme + "://" + listen // which was refused when the config was loaded
 	}
 	switch ip := net.ParseIP(host); {
 	case host == "", ip != nil && ip.IsUnspecified() && ip.To4() != nil:
@@ -66,31 +74,25 @@ func localURL(listen string) string {
 	case ip != nil && ip.IsUnspecified():
 		host = "::1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// healthcheck fails unless the address answers with a 2xx. It goes there directly: a
-// proxy that is meant for the API would answer for itself.
-func healthcheck(ctx context.Context, address string, timeout time.Duration) error {
-	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return &exitError{code: exitUsage, err: fmt.Errorf("--url wants an address such as %s", defaultHealthURL)}
-	}
+// healthcheck fails unless the address answers with a 2xx.
+func healthcheck(ctx context.Context, client *http.Client, address string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	client := &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	resp, err := client.Do(req)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s did not answer within %v", address, timeout)
 	}
 	if err != nil {
+		if text := tlsTrouble(err); text != "" {
+			return fmt.Errorf("%s cannot be asked: %s", address, text)
+		}
 		return err
 	}
 	defer resp.Body.Close()

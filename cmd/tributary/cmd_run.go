@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -101,14 +99,17 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	defer plane.Close()
 	api := newControl(cfg, plane, e.log)
 	defer api.Close()
-	optional := f.untilCaughtUp || f.dev
-	stopServer, err := serveHTTP("listen", cfg.Listen, newServer(reg, e.health, api), optional)
+	serve, err := newListening(cfg, log, f.untilCaughtUp || f.dev)
+	if err != nil {
+		return err
+	}
+	stopServer, err := serve.start("listen", cfg.Listen, newServer(reg, e.health, api, cfg.Control.wantsCertificate()))
 	if err != nil {
 		return err
 	}
 	defer stopServer()
 	if cfg.ConnectListen != "" {
-		stopConnect, err := serveHTTP("connect_listen", cfg.ConnectListen, newConnectServer(cfg, plane, log), optional)
+		stopConnect, err := serve.start("connect_listen", cfg.ConnectListen, newConnectServer(cfg, plane, log))
 		if err != nil {
 			return err
 		}
@@ -221,23 +222,4 @@ func newRegistry(version string) *prometheus.Registry {
 	build.Set(1)
 	reg.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
-}
-
-// serveHTTP listens and serves until the function it returns is called. When it is
-// optional, a port that is taken is not an error: a job that ends by itself is not
-// watched by it.
-func serveHTTP(key, listen string, srv *http.Server, optional bool) (func(), error) {
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		if optional {
-			return func() {}, nil
-		}
-		return nil, &exitError{code: exitFailed, err: fmt.Errorf("listen on %s (`%s`): %w; does another tributary run here?", listen, key, err)}
-	}
-	go srv.Serve(l) // ends with the listener
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		srv.Shutdown(ctx)
-	}, nil
 }

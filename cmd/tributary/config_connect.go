@@ -50,6 +50,7 @@ func newConnectServer(cfg *Config, p control.Plane, log *slog.Logger) *http.Serv
 		Handler: connect.NewHandler(p, connect.Config{
 			Guard: control.NewGuard(control.Config{
 				Token: cfg.Control.Token.Reveal(), Hosts: slices.Clone(cfg.Control.Hosts), Loopback: onLoopback(cfg.ConnectListen),
+				Certificate: cfg.Control.wantsCertificate(),
 			}),
 			Worker: worker, Log: log,
 		}),

@@ -19,6 +19,8 @@ type ControlConfig struct {
 	Token Secret
 	// Hosts are names by which it may be asked beside those of the loopback.
 	Hosts []string
+	// TLS is what `listen` and `connect_listen` speak; nil: plain HTTP.
+	TLS *ListenTLS
 }
 
 // minToken is how many bytes a token has at least: one that can be guessed is none.
@@ -36,6 +38,7 @@ func (f *fileDecoder) control(n *node, c *ControlConfig) {
 				f.fail(n, "is too short: a token has at least %d bytes; `openssl rand -hex 32` makes one", minToken)
 			}
 		},
+		"tls": func(n *node) { c.TLS = f.listenTLS(n) },
 		"hosts": func(n *node) {
 			c.Hosts = f.texts(n)
 			for i, host := range c.Hosts {
@@ -79,6 +82,9 @@ func onLoopback(listen string) bool {
 	return err == nil && isLoopback(&url.URL{Host: net.JoinHostPort(host, "")})
 }
 
+// wantsCertificate says whether clients must show a certificate.
+func (c *ControlConfig) wantsCertificate() bool { return c.TLS != nil && c.TLS.clientCA != "" }
+
 // newControl returns the control API over a plane, as the config has it.
 func newControl(cfg *Config, p control.Plane, log *slog.Logger) *control.Handler {
 	open := onLoopback(cfg.Listen)
@@ -86,6 +92,7 @@ func newControl(cfg *Config, p control.Plane, log *slog.Logger) *control.Handler
 		log.Warn("the control API and the status page answer nobody: this is not the loopback, and `control.token` is not set", "listen", cfg.Listen)
 	}
 	return control.NewHandler(p, control.Config{
-		Token: cfg.Control.Token.Reveal(), Hosts: slices.Clone(cfg.Control.Hosts), Loopback: open, Page: page.Handler(), Log: log,
+		Token: cfg.Control.Token.Reveal(), Hosts: slices.Clone(cfg.Control.Hosts), Loopback: open, Certificate: cfg.Control.wantsCertificate(),
+		Page: page.Handler(), Log: log,
 	})
 }

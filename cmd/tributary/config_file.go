@@ -59,6 +59,7 @@ func (f *fileDecoder) file(root *node) {
 		}
 	}
 	f.instance(root)
+	f.checkListenTLS(root.get("control").get("tls"))
 	if connectListen != nil {
 		f.connectListen(connectListen)
 	}

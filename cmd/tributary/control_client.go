@@ -25,19 +25,23 @@ import (
 const controlTokenEnv = "TRIBUTARY_CONTROL_TOKEN"
 
 // controlFlags say which connector a command asks.
-type controlFlags struct{ config, url string }
+type controlFlags struct {
+	config, url string
+	tls         *clientTLS
+}
 
 // newControlFlags adds them to a command.
 func newControlFlags(cmd *cobra.Command) *controlFlags {
 	var f controlFlags
 	configFlag(cmd, &f.config)
 	cmd.Flags().StringVar(&f.url, "url", "", "the `URL` of the connector, instead of listen of the config; its token is in $"+controlTokenEnv+", or in a config that is named too")
+	f.tls = newClientTLS(cmd)
 	return &f
 }
 
 // A controlClient asks a running connector.
 type controlClient struct {
-	base  string // http://HOST:PORT
+	base  string // http://HOST:PORT, or https
 	token Secret
 	from  string // where the address is from, for who has to mend it
 	http  *http.Client
@@ -45,12 +49,8 @@ type controlClient struct {
 
 // client returns one for the connector of the flags.
 func (f *controlFlags) client(cmd *cobra.Command, a *app) (*controlClient, error) {
-	c := &controlClient{from: "`listen` in " + f.config, http: &http.Client{
-		// Directly: a proxy that is meant for the API would answer for itself. Nor is the
-		// token taken elsewhere.
-		Transport:     &http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c := &controlClient{from: "`listen` in " + f.config}
+	var server *ListenTLS
 	if f.url != "" {
 		u, err := url.Parse(f.url)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
@@ -59,17 +59,29 @@ func (f *controlFlags) client(cmd *cobra.Command, a *app) (*controlClient, error
 		c.base, c.from = strings.TrimSuffix(u.String(), "/"), "--url"
 		token, _ := a.env(controlTokenEnv)
 		c.token = Secret(token)
-		if !cmd.Flags().Changed("config") {
-			return c, nil
+	}
+	if f.url == "" || cmd.Flags().Changed("config") {
+		listen, cfg, err := loadControl(f.config, a.env)
+		if err != nil {
+			return nil, err
+		}
+		c.token = Secret(cmp.Or(cfg.Token.Reveal(), c.token.Reveal()))
+		if c.base == "" {
+			c.base, server = localURL(cfg.scheme(), listen), cfg.TLS
 		}
 	}
-	listen, cfg, err := loadControl(f.config, a.env)
+	tls, err := f.tls.config(server, hostOf(c.base))
 	if err != nil {
 		return nil, err
 	}
-	c.token = Secret(cmp.Or(cfg.Token.Reveal(), c.token.Reveal()))
-	c.base = cmp.Or(c.base, localURL(listen))
+	c.http = newDirectClient(&http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSClientConfig: tls})
 	return c, nil
+}
+
+// newDirectClient returns a client that goes where it is told: a proxy that is meant for the
+// API would answer for itself, and a token is not taken elsewhere.
+func newDirectClient(t *http.Transport) *http.Client {
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // get asks for something and decodes it.
@@ -133,6 +145,9 @@ func (c *controlClient) send(ctx context.Context, method, path string, body io.R
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
+	if text := tlsTrouble(err); text != "" {
+		return nil, fmt.Errorf("the connector at %s (%s) cannot be asked: %s", c.base, c.from, text)
+	}
 	var in *url.Error
 	if errors.As(err, &in) {
 		err = in.Err // without the path, which says nothing here
@@ -162,6 +177,9 @@ func (c *controlClient) refused(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err == nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") && json.Unmarshal(body, &r.Problem) == nil {
 		return &r
+	}
+	if strings.Contains(string(body), plainToTLS) {
+		return fmt.Errorf("the connector at %s (%s) cannot be asked: it speaks HTTPS and not HTTP: ask it by https://", c.base, c.from)
 	}
 	return fmt.Errorf("what answers at %s (%s) is no connector that can be operated: %s", c.base, c.from, resp.Status)
 }

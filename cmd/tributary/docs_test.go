@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tributary/connector/rest"
 	"tributary/offsets"
@@ -22,7 +23,12 @@ func TestTheExamplesOfTheDocsAreConfigs(t *testing.T) {
 		}
 		return canary + name, true
 	}
-	for file, least := range map[string]int{"README.md": 2, "docs/sources.md": 10, "docs/replica.md": 1, "docs/control.md": 1, "docs/handlers.md": 1} {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	newAuthority(t, "authority").issue(folder, "tls/tls", leaf{expires: time.Hour})
+	for file, least := range map[string]int{"README.md": 2, "docs/sources.md": 10, "docs/replica.md": 1, "docs/control.md": 2, "docs/handlers.md": 1} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +46,7 @@ func TestTheExamplesOfTheDocsAreConfigs(t *testing.T) {
 				continue
 			}
 			found++
-			if _, err := parseConfig(newConfigText("example", []byte(example)), "testdata", env, presets{rest.Preset, rest.PresetNames}); err != nil {
+			if _, err := parseConfig(newConfigText("example", []byte(example)), folder, env, presets{rest.Preset, rest.PresetNames}); err != nil {
 				t.Errorf("%s, line %d: %v", file, line, err)
 			}
 		}

@@ -131,7 +131,7 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 		},
 	}
 	if h.Replica != nil {
-		cfg.Cache = &handler.Cache{URL: localURL(e.cfg.Listen) + "/v1/sources/" + h.Name}
+		cfg.Cache = &handler.Cache{URL: localURL(e.cfg.Control.scheme(), e.cfg.Listen) + "/v1/sources/" + h.Name}
 		cfg.Arrived = func(ctx context.Context) error {
 			positions, err := g.Readable(ctx, h.names()...)
 			if err != nil {

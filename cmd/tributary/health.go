@@ -52,10 +52,18 @@ func (h *health) waiting() []int32 {
 
 // newServer answers /metrics, /livez and /readyz, and leaves the rest to the control API
 // and its page; nil: there is none. Liveness is the process's own and asks neither Kafka
-// nor an API: to restart would mend neither.
-func newServer(reg *prometheus.Registry, h *health, api *control.Handler) *http.Server {
+// nor an API: to restart would mend neither. When clients must be certified, those of metrics
+// must too; probes, which can show no certificate, are answered.
+func newServer(reg *prometheus.Registry, h *health, api *control.Handler, certified bool) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: reg}))
+	metrics := promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: reg})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if certified && !control.Certified(r) {
+			http.Error(w, "metrics are shown to nobody who shows no certificate: set tls_config.cert_file and key_file in Prometheus", http.StatusForbidden)
+			return
+		}
+		metrics.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})

@@ -21,7 +21,7 @@ import (
 func TestABodyThatDoesNotComeHoldsNoConnection(t *testing.T) {
 	api := control.NewHandler(controltest.New(controltest.Collection("eu", "people")), control.Config{Token: "0123456789abcdef"})
 	defer api.Close()
-	srv := newServer(prometheus.NewRegistry(), &health{ready: map[int32]bool{}}, api)
+	srv := newServer(prometheus.NewRegistry(), &health{ready: map[int32]bool{}}, api, false)
 	connect := newConnectServer(&Config{ConnectListen: "127.0.0.1:0"}, controltest.New(), slog.New(slog.DiscardHandler))
 	for _, request := range []string{"POST /v1/sources/eu/pull", "GET /livez", "POST /metrics", "PUT /connectors/a.b/pause"} {
 		s := srv

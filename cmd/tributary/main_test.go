@@ -146,7 +146,7 @@ func TestHealthcheckAsksWhereTheConfigListens(t *testing.T) {
 		"127.0.0.1:8080": "http://127.0.0.1:8080/readyz", ":9000": "http://127.0.0.1:9000/readyz",
 		"0.0.0.0:1": "http://127.0.0.1:1/readyz", "[::]:2": "http://[::1]:2/readyz", "host:3": "http://host:3/readyz",
 	} {
-		if got := healthURL(listen); got != want {
+		if got := localURL("http", listen) + "/readyz"; got != want {
 			t.Errorf("%s: got %s, want %s", listen, got, want)
 		}
 	}
@@ -168,7 +168,7 @@ func TestHealthcheckBelievesOnlyA2xx(t *testing.T) {
 	for path, want := range map[string]string{
 		"/ok": "", "/redirect": "302 Found", "/readyz": "503 Service Unavailable: lane 2 is not acquired", "/slow": "did not answer within",
 	} {
-		err := healthcheck(context.Background(), server.URL+path, 100*time.Millisecond)
+		err := healthcheck(context.Background(), newDirectClient(&http.Transport{DisableKeepAlives: true}), server.URL+path, 100*time.Millisecond)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}

@@ -10,21 +10,22 @@ import (
 
 // Guard decides who is answered.
 type Guard struct {
-	closed   bool // nobody
-	hasToken bool
-	token    [sha256.Size]byte
+	closed      bool // nobody
+	certificate bool // who has none is not answered
+	hasToken    bool
+	token       [sha256.Size]byte
 	// hosts are the names by which one may come; nil: any.
 	hosts  map[string]bool
 	origin *http.CrossOriginProtection
 }
 
-// NewGuard returns the guard of a config, of which it takes who may ask: Token, Hosts and
-// Loopback.
+// NewGuard returns the guard of a config, of which it takes who may ask: Token, Hosts,
+// Loopback and Certificate.
 func NewGuard(cfg Config) *Guard {
 	g := &Guard{
 		hasToken: cfg.Token != "", token: sha256.Sum256([]byte(cfg.Token)),
 		closed: cfg.Token == "" && !cfg.Loopback,
-		origin: http.NewCrossOriginProtection(),
+		origin: http.NewCrossOriginProtection(), certificate: cfg.Certificate,
 	}
 	if !g.hasToken || len(cfg.Hosts) > 0 {
 		g.hosts = map[string]bool{"127.0.0.1": true, "localhost": true, "::1": true}
@@ -47,6 +48,9 @@ func (g *Guard) Refuse(r *http.Request) *Problem {
 		// same origin to a browser: only the name gives it away.
 		return newProblem(http.StatusForbidden, "host", "the connector is not asked by this name",
 			"use 127.0.0.1 or localhost, or add the name to the config (control: {hosts: [NAME]})")
+	case g.certificate && !Certified(r):
+		return newProblem(http.StatusForbidden, "no-certificate", "the connector answers nobody who shows no certificate",
+			"show one of an authority in control.tls.client_ca: `--cert` and `--key` of tributary's commands and of curl, tls_config of Prometheus")
 	case g.hasToken && !g.knows(r):
 		return newProblem(http.StatusUnauthorized, "unauthorized", "the request has no token, or another one",
 			"send the token of the config (control.token): Authorization: Bearer TOKEN; a browser sends it as the password, with any name")
@@ -56,6 +60,10 @@ func (g *Guard) Refuse(r *http.Request) *Problem {
 	}
 	return nil
 }
+
+// Certified says whether a request came over a connection whose client has shown a
+// certificate of an authority that the listener trusts.
+func Certified(r *http.Request) bool { return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 }
 
 // knownHost looks at the name alone, and at the port where an entry has one.
 func (g *Guard) knownHost(host string) bool {

@@ -20,6 +20,9 @@ type Config struct {
 	Hosts []string
 	// Loopback says that the address that is listened on is reached from this host alone.
 	Loopback bool
+	// Certificate says that whoever asks must have shown a certificate (Certified), beside
+	// a Token if there is one.
+	Certificate bool
 	// Page answers what is not below /v1; nil: there is no page.
 	Page http.Handler
 	Log  *slog.Logger

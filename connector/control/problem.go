@@ -55,6 +55,7 @@ var titles = map[string]string{
 	"too-large":      "The body is too large",
 	"unauthorized":   "Who asks is not known",
 	"no-token":       "The control API is closed",
+	"no-certificate": "Nobody without a certificate",
 	"host":           "Not by this name",
 	"cross-origin":   "Not from another origin",
 	"too-many":       "Too many at once",
