@@ -24,6 +24,10 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	}
 	began := time.Now()
 	ctx := context.Background() // a request in flight heeds no context, and must not: see below
+	before, err := l.producerNow(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := outcome{failed: map[string]error{}}
 	// A produce that hangs is given up by force, after which the client is worthless.
 	watchdog := time.AfterFunc(l.cfg.watchdog(), func() {
@@ -49,6 +53,9 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	case len(failed) > 0:
 		return failed, l.abort(failed)
 	}
+	if now, err := l.producerNow(ctx); err != nil || now != before {
+		return nil, errors.Join(errAnew, err)
+	}
 	// Not before every promise is kept: the client commits whatever succeeded. The
 	// context has a deadline of its own, since to cancel this request for any other
 	// reason is to make its outcome unknown.
@@ -63,6 +70,28 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	l.m.Records.Observe(float64(records))
 	return nil, nil
 }
+
+// A producer is an id and its epoch.
+type producer struct {
+	id    int64
+	epoch int16
+}
+
+// producerNow is the one as which the client writes.
+func (l *Lane) producerNow(ctx context.Context) (p producer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.transactionTimeout())
+	defer cancel()
+	if p.id, p.epoch, err = l.cl.ProducerID(ctx); err != nil {
+		return p, fmt.Errorf("producer id: %w", err)
+	}
+	return p, nil
+}
+
+// errAnew is a transaction in the middle of which the client got its producer id anew. It
+// does so by itself where it takes a refusal for the forgetfulness of a partition whose
+// beginning retention has cut. What it wrote before was aborted thereby, though it was
+// answered, and what it wrote afterwards would be committed alone.
+var errAnew = errors.New("the client began anew in the middle of a transaction")
 
 // unanswered is for how long a transaction may take before somebody is told.
 const unanswered = 5 * time.Second
