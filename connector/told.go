@@ -63,8 +63,12 @@ func (t *Told) Refuses() bool {
 }
 
 // Changes says whether to be told of a record, or of a deletion where rec has none, would
-// change the ledger as it is.
+// change the ledger as it is. One that cannot be published does not, unless it is a letter.
 func (t *Told) Changes(id string, rec *Record) bool {
+	if rec != nil && t.Flaw(rec) != "" {
+		was, had := t.mem.Receipts[receiptKey(rec)]
+		return t.set.OnBadRecord == DeadLetterQueue && (!had || was != t.receipt(rec))
+	}
 	e, had := t.mem.Ledger.Get(id)
 	return had != (rec != nil) || had && (e.Hash != rec.Hash || e.Print != t.print)
 }
@@ -120,7 +124,7 @@ func (t *Told) pass(rec *Record, why string) error {
 		return nil
 	}
 	key := receiptKey(rec)
-	now := Receipt{Hash: rec.Hash, Print: t.print, Instant: Beginning}
+	now := t.receipt(rec)
 	old, had := t.mem.Receipts[key]
 	switch {
 	case had && now == old:
@@ -140,6 +144,10 @@ func (t *Told) pass(rec *Record, why string) error {
 	t.batch.Receipts = append(t.batch.Receipts, ReceiptChange{Key: key, Old: old, Had: had, New: now})
 	t.mem.Receipts[key] = now
 	return nil
+}
+
+func (t *Told) receipt(rec *Record) Receipt {
+	return Receipt{Hash: rec.Hash, Print: t.print, Instant: Beginning}
 }
 
 // mended forgets the letter of a record that can be published now.

@@ -276,6 +276,34 @@ func TestAHandlerThatNeverEndsIsCalledSlowly(t *testing.T) {
 	})
 }
 
+// A record that cannot be published changes nothing, however often it is told.
+func TestAHandlerThatTellsOfOneBadRecordForEverIsCalledSlowly(t *testing.T) {
+	for _, on := range []connector.OnBadRecord{connector.SkipBadRecord, connector.DeadLetterQueue} {
+		t.Run(string(on), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &calls{}
+				h.delta = func(Request) (Response, error) {
+					if len(h.all) > 1000 {
+						return Response{}, &connector.StopError{What: "called for ever"}
+					}
+					return Response{More: true, NextState: json.RawMessage(`1`), NewOrUpdated: []Entry{entry("posts", `{"name":"without an id"}`)}}, nil
+				}
+				b := newBundle(t, h)
+				b.cfg.Collections[0].Settings.OnBadRecord = on
+				if err := b.run(time.Hour); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(h.all); n < 3 || n > 40 {
+					t.Errorf("called %d times in an hour", n)
+				}
+				if got := b.ms["posts"].Status(time.Now()).Failure; !strings.Contains(got, "leaves the state as it is") {
+					t.Errorf("it says %q", got)
+				}
+			})
+		})
+	}
+}
+
 func TestAStopErrorOfAHandlerEndsItsSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := &connector.StopError{What: "the account is closed", Remedy: "open it"}
