@@ -36,7 +36,7 @@ func fill(b *testing.B, r *Replica, n int) time.Duration {
 		}
 		took += time.Since(began)
 	}
-	r.see(c, []int64{int64(n)})
+	r.see(c, time.Now(), []int64{int64(n)})
 	return took
 }
 

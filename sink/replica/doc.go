@@ -16,7 +16,8 @@
 // # The file
 //
 // It is disposable: what does not fit (another version, source, group, topic or index, a
-// topic that was made again or cut, a damaged file) is read again from the beginning. So
+// topic that was made again or cut, a damaged file), or has not been read for longer than its
+// topic keeps tombstones, is read again from the beginning. So
 // it is not synced at each commit (synchronous=NORMAL): a power cut may take the last
 // transactions, rows and positions together, and they are read again. A file that this
 // package did not make is refused and never touched. One process has it at a time: PATH-lock
@@ -25,7 +26,8 @@
 // PRAGMA application_id is 0x54726230, user_version the version of this layout.
 //
 //	about        name, value: group and source
-//	collections  number, name, topic, topic_id, partitions, indexes (a JSON list of paths)
+//	collections  number, name, topic, topic_id, partitions, indexes (a JSON list of paths), whole
+//	             (when its rows were all that the topic held, in milliseconds since 1970)
 //	positions    collection (its number), partition, next (the offset that is read next)
 //	cN           of the collection with the number N: n, id (the record's key), record (its
 //	             JSON as published), instant (microseconds since 1970), seq (the batch),

@@ -21,7 +21,7 @@ import (
 // of a file stands in its first 100 bytes.
 const (
 	application = 0x54726230
-	format      = 1
+	format      = 2
 )
 
 // A RefusedError is a file that is not to be touched: it is not a replica's, or another

@@ -23,7 +23,7 @@ func rows(t testing.TB, r *Replica, records []string) {
 	t.Helper()
 	ctx := context.Background()
 	c := r.order[0]
-	if _, err := r.file.reset(ctx, c, "topic", []int64{0}); err != nil {
+	if _, err := r.file.reset(ctx, c, "topic", []int64{0}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	have, err := r.file.collections(ctx)
@@ -41,7 +41,7 @@ func rows(t testing.TB, r *Replica, records []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.see(c, []int64{int64(len(records))})
+	r.see(c, time.Now(), []int64{int64(len(records))})
 }
 
 // judge is what a filter means, in plain Go over decoded JSON.

@@ -128,7 +128,7 @@ func (s *session) look(ctx context.Context, due []*collection) error {
 	for _, c := range due {
 		topics = append(topics, c.Topic)
 	}
-	adm := kadm.NewClient(s.cl)
+	adm, at := kadm.NewClient(s.cl), time.Now()
 	details, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
 		return fmt.Errorf("look up topics: %w", err)
@@ -149,9 +149,10 @@ func (s *session) look(ctx context.Context, due []*collection) error {
 			return fmt.Errorf("list offsets: %w", err)
 		}
 	}
+	s.askKeeps(ctx, adm, due, details)
 	var anew error
 	for _, c := range due {
-		switch err := s.judge(ctx, c, details[c.Topic], e); {
+		switch err := s.judge(ctx, c, details[c.Topic], e, at); {
 		case errors.Is(err, errAnew):
 			anew = err
 		case err != nil:
@@ -164,8 +165,8 @@ func (s *session) look(ctx context.Context, due []*collection) error {
 }
 
 // judge compares a collection's rows with the topic that there is. Rows that are not of it
-// are read again. Its error is about the file, or errAnew.
-func (s *session) judge(ctx context.Context, c *collection, d kadm.TopicDetail, e ends) error {
+// are read again. The ends were asked for at a time. Its error is about the file, or errAnew.
+func (s *session) judge(ctx context.Context, c *collection, d kadm.TopicDetail, e ends, at time.Time) error {
 	r := s.r
 	switch {
 	case errors.Is(d.Err, kerr.UnknownTopicOrPartition):
@@ -190,18 +191,18 @@ func (s *session) judge(ctx context.Context, c *collection, d kadm.TopicDetail, 
 		}
 		start[p], stable[p], high[p] = a.Offset, b.Offset, h.Offset
 	}
-	why := c.misfit(d, start, high)
+	why := cmp.Or(c.misfit(d, start, high), c.forgotten(at))
 	if why != "" {
 		if c.number != 0 {
 			r.log.Warn("a collection is read again from the beginning of its topic", "collection", c.Name, "why", why)
 			c.m.Rebuilds.Inc()
 		}
 		r.wait(c, "it is read again: "+why)
-		number, err := s.file.reset(ctx, c, d.ID.String(), start)
+		number, err := s.file.reset(ctx, c, d.ID.String(), start, at)
 		if err != nil {
 			return err
 		}
-		r.begin(c, number, d.ID.String(), start)
+		r.begin(c, number, d.ID.String(), start, at)
 	} else if had := len(c.partitions); len(start) > had {
 		r.log.Info("a topic has more partitions", "collection", c.Name, "topic", c.Topic, "partitions", len(start))
 		if err := s.file.widen(ctx, c, had, start[had:]); err != nil {
@@ -209,11 +210,11 @@ func (s *session) judge(ctx context.Context, c *collection, d kadm.TopicDetail, 
 		}
 		r.grow(c, start[had:])
 	}
-	r.see(c, stable)
+	r.see(c, at, stable)
 	if why != "" && s.reads[c] > 0 {
 		return errAnew
 	}
-	return nil
+	return s.remember(ctx, c)
 }
 
 // misfit says why the rows of a collection are not those of the topic, "" if they are.

@@ -81,6 +81,7 @@ type collection struct {
 	again      time.Time // when it is looked for again
 	tries      int
 	foreign    bool // that a value is no JSON was logged
+	away
 }
 
 // A partition is one of a collection's topic.
@@ -183,11 +184,11 @@ func (r *Replica) load(ctx context.Context) (*file, map[string]*stored, error) {
 // restore takes over what the file has of the collection. What does not fit the config is
 // as if it were not there: the first look at the topic makes it anew.
 func (c *collection) restore(s *stored) {
-	c.number, c.topicID, c.partitions, c.records = 0, "", nil, 0
+	c.number, c.topicID, c.partitions, c.records, c.away = 0, "", nil, 0, away{}
 	if s == nil || s.topic != c.Topic || s.indexes != c.indexText || len(s.next) != int(s.partitions) {
 		return
 	}
-	c.number, c.topicID, c.records = s.number, s.topicID, s.records
+	c.number, c.topicID, c.records, c.whole, c.kept = s.number, s.topicID, s.records, s.whole, s.whole
 	c.insert = c.insertSQL()
 	for i := range s.partitions {
 		c.partitions = append(c.partitions, &partition{next: s.next[i], target: -1})

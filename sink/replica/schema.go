@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"tributary/connector/rest/canon"
 )
@@ -15,7 +16,7 @@ import (
 const schema = `
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS collections (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, topic TEXT NOT NULL,
-	topic_id TEXT NOT NULL, partitions INTEGER NOT NULL, indexes TEXT NOT NULL);
+	topic_id TEXT NOT NULL, partitions INTEGER NOT NULL, indexes TEXT NOT NULL, whole INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS positions (collection INTEGER NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
 	PRIMARY KEY (collection, partition)) WITHOUT ROWID;`
 
@@ -72,13 +73,14 @@ type stored struct {
 	partitions int32
 	indexes    string
 	next       map[int32]int64 // by partition
+	whole      time.Time
 	records    int64
 	last       int64 // the largest n
 }
 
 // collections reads what the file has of each collection.
 func (f *file) collections(ctx context.Context) (map[string]*stored, error) {
-	rows, err := f.write.QueryContext(ctx, "SELECT number, name, topic, topic_id, partitions, indexes FROM collections")
+	rows, err := f.write.QueryContext(ctx, "SELECT number, name, topic, topic_id, partitions, indexes, whole FROM collections")
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +88,11 @@ func (f *file) collections(ctx context.Context) (map[string]*stored, error) {
 	for rows.Next() {
 		var name string
 		s := &stored{next: map[int32]int64{}}
-		if err := rows.Scan(&s.number, &name, &s.topic, &s.topicID, &s.partitions, &s.indexes); err != nil {
+		var whole int64
+		if err := rows.Scan(&s.number, &name, &s.topic, &s.topicID, &s.partitions, &s.indexes, &whole); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
+		s.whole = time.UnixMilli(whole)
 		all[name], byNumber[s.number] = s, s
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
@@ -120,14 +124,15 @@ func (f *file) collections(ctx context.Context) (map[string]*stored, error) {
 	return all, nil
 }
 
-// reset makes a collection's table anew, empty, as that of a topic, and returns its number.
-func (f *file) reset(ctx context.Context, c *collection, topicID string, next []int64) (number int64, err error) {
+// reset makes a collection's table anew, empty, as that of a topic at a time, and returns its
+// number.
+func (f *file) reset(ctx context.Context, c *collection, topicID string, next []int64, at time.Time) (number int64, err error) {
 	err = f.within(ctx, func(tx *sql.Tx) error {
 		if err := drop(ctx, tx, c.Name); err != nil {
 			return err
 		}
-		err := tx.QueryRowContext(ctx, "INSERT INTO collections (name, topic, topic_id, partitions, indexes) VALUES (?, ?, ?, ?, ?) RETURNING number",
-			c.Name, c.Topic, topicID, len(next), c.indexText).Scan(&number)
+		err := tx.QueryRowContext(ctx, "INSERT INTO collections (name, topic, topic_id, partitions, indexes, whole) VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
+			c.Name, c.Topic, topicID, len(next), c.indexText, at.UnixMilli()).Scan(&number)
 		if err != nil {
 			return err
 		}

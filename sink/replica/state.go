@@ -50,10 +50,12 @@ func (r *Replica) wait(c *collection, why string) {
 	r.tell()
 }
 
-// begin takes over that a collection's table is empty and is read from these offsets on.
-func (r *Replica) begin(c *collection, number int64, topicID string, start []int64) {
+// begin takes over that a collection's table is empty and is read from these offsets on,
+// which was so at a time.
+func (r *Replica) begin(c *collection, number int64, topicID string, start []int64, at time.Time) {
 	r.mu.Lock()
 	c.number, c.topicID, c.records, c.partitions = number, topicID, 0, nil
+	c.whole, c.kept, c.came, c.reach = at, at, false, nil // nothing has been forgotten since then
 	c.insert = c.insertSQL()
 	r.mu.Unlock()
 	c.m.Records.Set(0)
@@ -69,11 +71,12 @@ func (r *Replica) grow(c *collection, start []int64) {
 	}
 }
 
-// see takes over where a collection's partitions end. Where it is the first time, that is
-// how far they have to be applied before they are read.
-func (r *Replica) see(c *collection, stable []int64) {
+// see takes over where a collection's partitions end, as was asked at a time. Where it is the
+// first time, that is how far they have to be applied before they are read.
+func (r *Replica) see(c *collection, at time.Time, stable []int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c.reached(at, stable)
 	for i, p := range c.partitions {
 		if p.target < 0 {
 			p.target, p.moved = stable[i], time.Now()
