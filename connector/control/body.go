@@ -19,9 +19,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// takeBody reads the whole body, so that nothing is begun for one that does not come, and
-// puts it back.
-func takeBody(w http.ResponseWriter, r *http.Request, limit int64) *Problem {
+// takeBody reads the whole body, so that nothing is begun for one that does not come within
+// that time, and puts it back.
+func takeBody(w http.ResponseWriter, r *http.Request, limit int64, within time.Duration) *Problem {
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
@@ -35,17 +35,20 @@ func takeBody(w http.ResponseWriter, r *http.Request, limit int64) *Problem {
 		return newProblem(http.StatusUnsupportedMediaType, "media-type", "the body is encoded", "send it without Content-Encoding")
 	}
 	// A body that never ends would hold its connection for ever. The deadline is lifted
-	// again: when it passed, the server would think that the client had gone.
+	// again: when it passed, the server would think that the client had gone. It stays for
+	// one that did not come whole, whose rest the server reads before it answers.
 	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Now().Add(bodyTime))
+	control.SetReadDeadline(time.Now().Add(within))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	control.SetReadDeadline(time.Time{})
+	if err == nil {
+		control.SetReadDeadline(time.Time{})
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return newProblem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("the body is larger than %d bytes", limit), "send less at once")
 	case err != nil:
-		return malformed("send all of it, within "+bodyTime.String(), "the body did not come whole")
+		return malformed("send all of it, within "+within.String(), "the body did not come whole")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

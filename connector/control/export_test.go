@@ -13,3 +13,6 @@ func (h *Handler) Patterns() []string {
 
 // SetSlow sets how long a client may take to read an event.
 func (h *Handler) SetSlow(d time.Duration) { h.slow = d }
+
+// SetBodies sets how long a body may take to come.
+func (h *Handler) SetBodies(d time.Duration) { h.bodies = d }

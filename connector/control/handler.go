@@ -42,6 +42,8 @@ type Handler struct {
 	guard *Guard
 	seen  replays
 	slow  time.Duration // how long a client may take to read an event
+	// bodies is how long a body may take to come.
+	bodies time.Duration
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -68,7 +70,7 @@ func NewHandler(p Plane, cfg Config) *Handler {
 		cfg.Heartbeat = 15 * time.Second
 	}
 	h := &Handler{
-		cfg: cfg, plane: p, slow: writeTime, api: http.NewServeMux(), guard: NewGuard(cfg),
+		cfg: cfg, plane: p, slow: writeTime, bodies: bodyTime, api: http.NewServeMux(), guard: NewGuard(cfg),
 		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting), pushes: make(places, maxPushes),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())

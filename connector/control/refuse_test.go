@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"tributary/connector"
 	"tributary/connector/control"
@@ -190,4 +193,34 @@ func TestAHeadHasNoBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestOfABodyThatDoesNotComeWholeNothingIsWaitedFor: the server reads the rest of a body
+// before it answers, and for that the deadline of the body must stand.
+func TestOfABodyThatDoesNotComeWholeNothingIsWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct{ path, head, body, status string }{
+		"one that stalls":                  {people + "/pull", "Content-Length: 100", `{"reason"`, "400"},
+		"chunks that stall":                {people + "/pull", "Transfer-Encoding: chunked", "2\r\n{}\r\n", "400"},
+		"one that is too large and stalls": {people + "/pull", "Transfer-Encoding: chunked", "100001\r\n" + strings.Repeat(" ", 1<<20+1) + "\r\n", "413"},
+		"a push that stalls":               {"/v1/sources/eu/push", "Content-Length: 100", `{"id"`, "400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, three(), nil)
+			h.handler.SetBodies(100 * time.Millisecond)
+			conn, err := net.Dial("tcp", h.server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			io.WriteString(conn, "POST "+c.path+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+c.head+"\r\n\r\n"+c.body)
+			answer, err := io.ReadAll(conn)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal("the connection stays open")
+			}
+			if !strings.HasPrefix(string(answer), "HTTP/1.1 "+c.status) {
+				t.Errorf("it was answered %.40q, %v", answer, err)
+			}
+		})
+	}
 }

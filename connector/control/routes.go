@@ -85,7 +85,7 @@ func (h *Handler) serve(r route) http.Handler {
 			// The server's own deadline is for answers that come at once.
 			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime + maxTimeout + grace))
 		}
-		if p := takeBody(w, req, r.body); p != nil {
+		if p := takeBody(w, req, r.body, h.bodies); p != nil {
 			p.write(w)
 			return
 		}
