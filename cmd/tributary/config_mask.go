@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -89,7 +90,36 @@ func (m mask) line(text *configText, number, column int) (line, pad string) {
 	for _, span := range secretValues(raw) {
 		hide(span[0], span[1])
 	}
-	return masked(raw, hidden, column)
+	line, pad = masked(raw, hidden, column)
+	return near(line, pad)
+}
+
+// near cuts a line that is too long to be looked at down to what is around the caret, and
+// shows no character that a terminal would obey: what is no config may be anything.
+func near(line, pad string) (string, string) {
+	const most = 320
+	line = strings.Map(func(r rune) rune {
+		if r != '\t' && unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, line)
+	runes, before := []rune(line), []rune(pad)
+	from := 0
+	if len(runes) > most && len(before) > most/2 {
+		from = min(len(before), len(runes)) - most/2
+	}
+	to := min(len(runes), from+most)
+	if from > 0 {
+		pad = " " + string(before[from:])
+		line = "…" + string(runes[from:to])
+	} else {
+		line = string(runes[:to])
+	}
+	if to < len(runes) {
+		line += "…"
+	}
+	return line, pad
 }
 
 // masked writes one word for each hidden part. Within such a part the caret stands at
@@ -162,8 +192,14 @@ func secretValues(line string) (spans [][2]int) {
 	for _, at := range addressLogin.FindAllStringSubmatchIndex(line, -1) {
 		spans = append(spans, [2]int{at[2], at[3]})
 	}
+	for _, at := range addressKey.FindAllStringSubmatchIndex(line, -1) {
+		spans = append(spans, [2]int{at[2], at[3]})
+	}
 	return spans
 }
+
+// addressKey finds what stands behind a parameter of an address that sounds secret.
+var addressKey = regexp.MustCompile(`(?i)[?&][\w.-]*(?:pass|pwd|secret|token|credential|auth|key|sig)[\w.-]*=([^\s"'&#{}$]+)`)
 
 // addressLogin finds the name and password in an address.
 var addressLogin = regexp.MustCompile(`://([^\s"']+)@`)

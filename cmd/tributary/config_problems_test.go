@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"tributary/connector/rest"
 )
@@ -88,5 +89,28 @@ func TestAConfigThatCannotBeReadIsNamed(t *testing.T) {
 	}
 	if want := path + ": no such file or directory; `tributary init` writes one, -c names another"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+// TestWhatIsNoConfigIsNotWrittenToTheTerminal: -c may name anything by mistake.
+func TestWhatIsNoConfigIsNotWrittenToTheTerminal(t *testing.T) {
+	for name, text := range map[string]string{
+		"a binary":      "\x00\x1b]0;owned\x07\x1b[31m" + strings.Repeat("\xff\x00", 1<<20),
+		"control codes": "a: \x1b[31m\u009b31m",
+		"one long line": "a: [" + strings.Repeat("x, ", 1<<18) + "}",
+		"deep":          "a: " + strings.Repeat("[", 1<<16),
+	} {
+		_, err := parseTest(text)
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		if said := err.Error(); len(said) > 2000 || strings.ContainsFunc(said, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) {
+			t.Errorf("%s: %d bytes are said: %.300q", name, len(said), said)
+		}
+	}
+	long := strings.Repeat("x", 600)
+	line, pad := near(long[:500]+"!"+long, strings.Repeat(" ", 500))
+	if []rune(line)[len(pad)] != '!' {
+		t.Errorf("the caret stands elsewhere:\n%s\n%s^", line, pad)
 	}
 }

@@ -158,7 +158,7 @@ func (f *fileDecoder) loggedIn(a *account, s *SourceConfig) {
 
 // auth decodes a credential: exactly one of its kinds.
 func (f *fileDecoder) auth(n *node) *rest.Auth {
-	a := &rest.Auth{}
+	a, before := &rest.Auth{}, len(f.problems)
 	f.object(n, keys{
 		"bearer": func(n *node) { a.Bearer = f.secret(n).Reveal() },
 		"header": func(n *node) {
@@ -200,6 +200,9 @@ func (f *fileDecoder) auth(n *node) *rest.Auth {
 		f.keepSecret(n)
 	} else if len(n.fields) != 1 {
 		f.fail(n, `wants one of "bearer", "header", "query", "basic" and "oauth2"`)
+	}
+	if err := a.Validate(); err != nil && len(f.problems) == before {
+		f.failAt(n.pos, "%s%s", n.path, strings.TrimPrefix(err.Error(), "auth"))
 	}
 	return a
 }

@@ -118,7 +118,12 @@ func parseTree(d *decoder, text *configText) *node {
 		return nil
 	case 1:
 		b := treeBuilder{d: d, text: text, anchors: map[string]*node{}}
-		return b.node(docs[0].Body, "", 0)
+		n := b.node(docs[0].Body, "", 0)
+		if n.kind != nullNode {
+			return n
+		}
+		d.failAt(start, "the file is empty") // what could not be built is reported already
+		return nil
 	}
 	d.failAt(text.at(docs[1].Start), "a config is one YAML document; a second one begins here")
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"net/url"
 )
@@ -42,6 +43,7 @@ func (d *decoder) url(n *node) (*url.URL, bool) {
 		d.secrets[u.User.String()] = true
 		d.fail(n, want+", without a name or password in it")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		d.secrets[cmp.Or(u.RawQuery, u.Fragment)] = true // a key, most often
 		d.fail(n, want+", without a query or fragment")
 	case u.Port() != "" && checkAddress(u.Host) != nil:
 		d.fail(n, want+", with a port up to 65535")

@@ -15,7 +15,7 @@ import (
 // and neither it nor a parameter of the address is in an error.
 func (c *Client) Sample(ctx context.Context, at *url.URL, auth *Auth, m *connector.SourceMetrics) (http.Header, []byte, error) {
 	if auth != nil {
-		if err := auth.validate(); err != nil {
+		if err := auth.Validate(); err != nil {
 			return nil, nil, err
 		}
 	}

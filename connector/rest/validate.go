@@ -48,7 +48,7 @@ func (c *Config) Validate() error {
 	c.validateParams(bad)
 	c.validatePaths(bad, path)
 	if c.Auth != nil {
-		if err := c.Auth.validate(); err != nil {
+		if err := c.Auth.Validate(); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -135,8 +135,9 @@ func (c *Config) validatePaths(bad func(bool, string, ...any), path func(what, p
 	}
 }
 
-// validate never quotes a credential.
-func (a *Auth) validate() error {
+// Validate says what is wrong with a credential, which it never quotes. The error begins
+// with the key that it is about: auth, auth.header.name.
+func (a *Auth) Validate() error {
 	if a.OAuth != nil {
 		return nil // checked where it is decoded
 	}
@@ -160,7 +161,7 @@ func (a *Auth) validate() error {
 	}
 	for _, v := range []string{a.Bearer, a.Header, a.Query, a.Username, a.Password} {
 		if hasControl(v) {
-			return errors.New("the credential has control characters: is there a line break at the end of its file?")
+			return errors.New("auth has a credential with control characters: is there a line break at the end of its file?")
 		}
 	}
 	return nil
