@@ -54,8 +54,8 @@ func (g *Guard) Refuse(r *http.Request) *Problem {
 	case g.hasToken && !g.knows(r):
 		return newProblem(http.StatusUnauthorized, "unauthorized", "the request has no token, or another one",
 			"send the token of the config (control.token): Authorization: Bearer TOKEN; a browser sends it as the password, with any name")
-	case g.origin.Check(r) != nil:
-		return newProblem(http.StatusForbidden, "cross-origin", "a page of another origin may not operate the connector",
+	case g.origin.Check(r) != nil, embedded(r):
+		return newProblem(http.StatusForbidden, "cross-origin", "a page of another origin may neither operate the connector nor look into it",
 			"ask from the connector's own page, or not from a browser")
 	}
 	return nil
@@ -64,6 +64,14 @@ func (g *Guard) Refuse(r *http.Request) *Problem {
 // Certified says whether a request came over a connection whose client has shown a
 // certificate of an authority that the listener trusts.
 func Certified(r *http.Request) bool { return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 }
+
+// embedded says that a page of another origin has something of ours loaded, as an image, a
+// frame or a script. It could read nothing of it, but have Kafka read, and listen to events
+// until nobody else may. A person who follows a link from there asks for a document.
+func embedded(r *http.Request) bool {
+	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
+	return (site == "cross-site" || site == "same-site") && dest != "" && dest != "document"
+}
 
 // knownHost looks at the name alone, and at the port where an entry has one.
 func (g *Guard) knownHost(host string) bool {

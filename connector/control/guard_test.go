@@ -28,6 +28,7 @@ func TestWhoIsAnswered(t *testing.T) {
 	lockedNamed := control.Config{Token: token, Hosts: []string{"tributary.example.com"}}
 	origin := func(o string) func(*http.Request) { return with("Origin", o) }
 	site := func(s string) func(*http.Request) { return with("Sec-Fetch-Site", s) }
+	dest := func(d string) func(*http.Request) { return with("Sec-Fetch-Dest", d) }
 	for _, c := range []struct {
 		name   string
 		cfg    control.Config
@@ -71,6 +72,13 @@ func TestWhoIsAnswered(t *testing.T) {
 		{"a page of another site posts with the browser's password", locked, "POST", []func(*http.Request){basic("me", token), site("cross-site")}, 403, "cross-origin"},
 		{"our own page posts", open, "POST", []func(*http.Request){site("same-origin")}, 200, ""},
 		{"a person opens it from a link elsewhere", open, "GET", []func(*http.Request){site("cross-site")}, 200, ""},
+		{"a person opens it from a link of a page", open, "GET", []func(*http.Request){site("cross-site"), dest("document")}, 200, ""},
+		{"a person opens it from a bookmark", open, "GET", []func(*http.Request){site("none"), dest("document")}, 200, ""},
+		{"our own page asks", open, "GET", []func(*http.Request){site("same-origin"), dest("empty")}, 200, ""},
+		{"a page of another site has it loaded as an image", open, "GET", []func(*http.Request){site("cross-site"), dest("image")}, 403, "cross-origin"},
+		{"a page of another site frames it", open, "GET", []func(*http.Request){site("cross-site"), dest("iframe")}, 403, "cross-origin"},
+		{"a page of another site fetches it without looking", open, "GET", []func(*http.Request){site("cross-site"), dest("empty")}, 403, "cross-origin"},
+		{"a page of another port of this host fetches it", open, "GET", []func(*http.Request){site("same-site"), dest("empty")}, 403, "cross-origin"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := c.cfg

@@ -51,6 +51,7 @@ type Handler struct {
 	streams places
 	waiting places
 	pushes  places
+	looks   places
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -71,7 +72,7 @@ func NewHandler(p Plane, cfg Config) *Handler {
 	}
 	h := &Handler{
 		cfg: cfg, plane: p, slow: writeTime, bodies: bodyTime, api: http.NewServeMux(), guard: NewGuard(cfg),
-		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting), pushes: make(places, maxPushes),
+		streams: make(places, cfg.Streams), waiting: make(places, cfg.Waiting), pushes: make(places, maxPushes), looks: make(places, maxLooks),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for _, r := range h.routes() {

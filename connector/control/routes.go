@@ -18,6 +18,8 @@ type route struct {
 	// waits bounds those that wait for what may take minutes; until when, they say
 	// themselves. nil: it does not.
 	waits places
+	// few bounds those that cost much at once. nil: it does not.
+	few places
 	// do answers with a status and what is encoded as JSON.
 	do func(*http.Request) (int, any, error)
 	// raw answers by itself.
@@ -30,6 +32,7 @@ const (
 	maxBody   = 1 << 20
 	maxPush   = 32 << 20
 	maxPushes = 4
+	maxLooks  = 8 // each has a client of Kafka's, which reads a part of a topic
 )
 
 // Bounds of time. A request that waits for nothing is done within plainTime; a body comes
@@ -58,7 +61,7 @@ func (h *Handler) routes() []route {
 		{pattern: "POST " + collection + "/restart", do: h.restart, body: maxBody},
 		{pattern: "POST " + collection + "/reset", do: h.reset, body: maxBody},
 		{pattern: "PUT " + collection + "/cursor", do: h.cursor, body: maxBody},
-		{pattern: "GET " + collection + "/changes", do: h.changes},
+		{pattern: "GET " + collection + "/changes", do: h.changes, few: h.looks},
 		{pattern: "POST " + collection + "/list", do: h.query(h.plane.List), body: maxBody, waits: h.waiting},
 		{pattern: "POST " + collection + "/aggregate", do: h.query(h.plane.Aggregate), body: maxBody, waits: h.waiting},
 		{pattern: "GET /v1/log-level", do: h.level},
@@ -84,6 +87,13 @@ func (h *Handler) serve(r route) http.Handler {
 			defer r.waits.leave()
 			// The server's own deadline is for answers that come at once.
 			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime + maxTimeout + grace))
+		}
+		if r.few != nil {
+			if !r.few.take() {
+				tooMany("requests like it", cap(r.few)).write(w)
+				return
+			}
+			defer r.few.leave()
 		}
 		if p := takeBody(w, req, r.body, h.bodies); p != nil {
 			p.write(w)

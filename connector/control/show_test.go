@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"tributary/connector"
@@ -219,4 +220,30 @@ func TestATextOfOthersThatIsNoUTF8IsShownAndTold(t *testing.T) {
 	l.want("hello")
 	plane.Events().Tell(control.Event{Type: control.EventLog, Data: control.LogLine{Level: "WARN", Message: "caf\xe9"}})
 	l.want("log")
+}
+
+// TestOnlySoManyLookAtChangesAtOnce: each reads a part of a topic with a client of its own.
+func TestOnlySoManyLookAtChangesAtOnce(t *testing.T) {
+	plane := three()
+	began, end := make(chan struct{}), make(chan struct{})
+	plane.OnChanges = func(_ context.Context, _ control.Name, key string, _ int) (control.Changes, error) {
+		began <- struct{}{}
+		<-end
+		return control.Changes{Key: key, Changes: []control.Change{}}, nil
+	}
+	h := serve(t, plane, nil)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { h.ask("GET", people+"/changes?key=7", "").is(200) })
+		<-began
+	}
+	a := h.ask("GET", people+"/changes?key=7", "")
+	if a.problem(503, "too-many"); a.header.Get("Retry-After") == "" {
+		t.Error("it is not said when to come back")
+	}
+	h.ask("GET", people, "").is(200)
+	close(end)
+	all.Wait()
+	go func() { <-began }()
+	h.ask("GET", people+"/changes?key=7", "").is(200)
 }

@@ -1,6 +1,8 @@
 package connect
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,5 +81,37 @@ func TestNobodyIsAnsweredWhoMayNotAsk(t *testing.T) {
 	}
 	if got := strings.Join(p.Calls(), ", "); got != "hold paused crm.people" {
 		t.Errorf("asked of the plane: %s", got)
+	}
+}
+
+// TestTheLogSaysWhoWasRefused as that of the control API does: whoever tries tokens here is
+// seen there too.
+func TestTheLogSaysWhoWasRefused(t *testing.T) {
+	var log bytes.Buffer
+	p := controltest.New(controltest.Collection("crm", "people"))
+	h := NewHandler(p, Config{Guard: control.NewGuard(control.Config{Token: token}), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, c := range []struct {
+		method, path, password, want string
+	}{
+		{"PUT", "/connectors/crm.people/pause", "wrong-" + token, "level=WARN"},
+		{"PUT", "/connectors/crm.people/pause", token, "level=INFO"},
+		{"DELETE", "/connectors/crm.people", token, "level=WARN"},
+		{"GET", "/connectors", token, ""},
+	} {
+		log.Reset()
+		r := httptest.NewRequest(c.method, c.path, nil)
+		r.SetBasicAuth("me", c.password)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		line := log.String()
+		if (line == "") != (c.want == "") || !strings.Contains(line, c.want) || c.want != "" && !strings.Contains(line, "path="+c.path) {
+			t.Errorf("%s %s: the log says %q, want %s", c.method, c.path, line, c.want)
+		}
+		if strings.Contains(line, token) {
+			t.Errorf("the token is in the log: %s", line)
+		}
+		if w.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s %s: browsers may do what they like with the answer: %v", c.method, c.path, w.Header())
+		}
 	}
 }

@@ -93,6 +93,9 @@ func (h *handler) routes() map[string]map[string]operation {
 // kcctl asks for some of them so.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := h.cfg.Guard.Refuse(r); p != nil {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.logAsked(r, slog.LevelWarn, p.Status)
+		}
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tributary", charset="UTF-8"`)
 		}
@@ -134,12 +137,21 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, operations map[s
 		status, body = e.Code, e
 	}
 	if method != http.MethodGet {
-		h.cfg.Log.Info("asked over Kafka Connect's API", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "status", status)
+		level := slog.LevelInfo
+		if status >= 400 {
+			level = slog.LevelWarn
+		}
+		h.logAsked(r, level, status)
 	}
 	if status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allowed(operations))
 	}
 	write(w, status, body)
+}
+
+// logAsked says who asked for what that changes something, and how it ended.
+func (h *handler) logAsked(r *http.Request, level slog.Level, status int) {
+	h.cfg.Log.Log(r.Context(), level, "asked over Kafka Connect's API", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "status", status)
 }
 
 // allowed lists the methods that do something.
@@ -155,6 +167,8 @@ func allowed(operations map[string]operation) string {
 func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if body == nil {
 		w.WriteHeader(status)
 		return
