@@ -137,7 +137,7 @@ func (r *Reader) goRound(ctx context.Context, from, to Instant, needs enough) (*
 			r.env.Log.Warn("what was shown is published, and the cursor stays before what was not: see whether the API shows only so many of a listing", "why", c.short)
 			return c, false, nil
 		}
-		if complete > 1 && now.rows != before.rows {
+		if complete > 1 && (now.rows != before.rows || !before.steady) {
 			c.anew()
 		}
 		c.again = now.rows-now.ids > c.late
@@ -197,7 +197,7 @@ func (c *circuit) whole(before, now round, walks int) bool {
 	if now.first >= 0 && now.first == now.last && now.first == before.first && now.first == union+len(now.young) && c.late == 0 {
 		return true // where the source counts, once is enough
 	}
-	return now.rows == before.rows && union == now.rows && shownTwice == union
+	return now.steady && now.rows == before.rows && union == now.rows && shownTwice == union
 }
 
 // walkAll reads page 1, 2, 3 … until the source says that nothing follows, or shows none.

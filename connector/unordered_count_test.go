@@ -125,3 +125,16 @@ func TestWhatHasGoneStandsForNoRecordThatNoWalkHasShown(t *testing.T) {
 		t.Errorf("x is read: %v, and the cursor is at %s", ok, s.mem.State.Cursor.Instant)
 	}
 }
+
+// In an order that changes with each request one record goes amid a walk and another comes,
+// so that as many are shown as by the walk before.
+func TestARecordThatWentAmidAWalkStandsForNoneThatWasNotShown(t *testing.T) {
+	p := simParams{
+		seed: 1125271766483816412, records: 25, writes: 29, size: 11, cut: 5, stamp: time.Millisecond, tick: time.Microsecond, ends: true, totals: true, upper: true,
+		late: 900 * time.Millisecond, failures: 0.031794521153443056, probe: 3, crashes: 3, ahead: true, hardDeletes: 0.15412944483951302, order: "random", feed: true,
+		hostility: hostility{doubled: 0.11079613969123057, visits: 0.03053935309774973},
+	}
+	for _, fault := range p.run() {
+		t.Error(fault)
+	}
+}
