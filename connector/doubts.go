@@ -4,47 +4,69 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 )
 
 // doubts looks again at those that are a lookback old, by probes where the source
-// answers them, else by reading the tick that was shown.
-func (r *Reader) doubts(ctx context.Context) error {
+// answers them, else by reading the tick that was shown. By due the next pull is, which is
+// more urgent: what is left then, or when somebody asks for a pull, is looked at by the next
+// one, and some of it by each, however late it is.
+func (r *Reader) doubts(ctx context.Context, due time.Time) error {
 	if len(r.mem.Doubts) == 0 || r.date == Beginning {
 		return nil
 	}
-	var due, gone []string
+	var about, gone []string
 	for id, d := range r.mem.Doubts {
 		switch {
 		case r.date < d.Since.Add(r.set.Lookback) || !r.believable(d):
 		case d.swept() && r.set.Sweeps.Confirm == ConfirmNone:
 			gone = append(gone, id)
 		default:
-			due = append(due, id)
+			about = append(about, id)
 		}
 	}
 	r.as(Live)
-	slices.Sort(due) // the order of a map is no order: a run must be repeatable
+	slices.Sort(about) // the order of a map is no order: a run must be repeatable
 	slices.Sort(gone)
 	if err := r.bury(ctx, gone); err != nil {
 		return err
 	}
-	if r.set.Probe > 1 {
-		return r.probe(ctx, due)
+	var err error
+	switch {
+	case r.set.Probe > 1:
+		err = r.probe(ctx, about, due)
+	case r.set.Unordered:
+		err = r.lookAll(ctx, about)
+	default:
+		err = r.look(ctx, about, due)
 	}
-	if r.set.Unordered {
-		return r.lookAll(ctx, due)
+	if errors.Is(err, ErrPutOff) {
+		return r.stage(ctx) // before anything else is
 	}
-	return r.look(ctx, due)
+	return err
+}
+
+// goesOn says whether there is time for more of what can wait before the next pull is due,
+// and by when it has to have its budget. There is for one of them, or it would never be done.
+func (r *Reader) goesOn(due time.Time) bool {
+	if r.pages == 0 {
+		return true
+	}
+	r.by = due
+	return !r.env.Pulls.Wanted() && (due.IsZero() || r.env.Now().Before(due))
 }
 
 // look reads the ticks in which the doubted versions were shown. A doubt that this
 // did not settle is gone: nothing contradicts any more. Absent ones are left alone,
 // since only a reading of everything tells.
-func (r *Reader) look(ctx context.Context, due []string) error {
-	for _, id := range due {
+func (r *Reader) look(ctx context.Context, about []string, due time.Time) error {
+	for _, id := range about {
 		d, ok := r.mem.Doubts[id]
 		if !ok || d.Absent {
 			continue // settled by the reading for another one
+		}
+		if !r.goesOn(due) {
+			return nil
 		}
 		from := d.At.Floor(r.set.Tick)
 		whole, err := r.read(ctx, from, from.Add(r.tick()), false)
@@ -64,20 +86,28 @@ func (r *Reader) look(ctx context.Context, due []string) error {
 	return nil
 }
 
+// probePiece is how many records that are asked for one by one no pull interrupts.
+const probePiece = 5
+
 // probe asks for the doubted records by id, each time beside a live one that nobody
 // doubts: an answer without any of them proves nothing but that the source fails.
-func (r *Reader) probe(ctx context.Context, due []string) error {
+func (r *Reader) probe(ctx context.Context, about []string, due time.Time) error {
 	if r.date < r.quiet {
 		return nil
 	}
-	for len(due) > 0 {
-		part := due[:min(len(due), r.probes-1)]
+	most := r.probes - 1
+	if r.set.ProbeAlone {
+		most = min(most, probePiece)
+	}
+	for len(about) > 0 && r.goesOn(due) {
+		part := about[:min(len(about), most)]
 		quiet, err := r.probeAll(ctx, part)
 		var again *RetryError
 		switch {
 		case errors.As(err, &again) && len(part) > 1:
 			// Some APIs take fewer ids than they say, or a shorter address.
-			r.probes = max(2, len(part)/2+1)
+			most = max(1, len(part)/2)
+			r.probes = most + 1
 			r.env.Log.Info("a probe failed: fewer ids are asked for at once", "err", err, "ids", r.probes)
 			continue
 		case errors.As(err, &again):
@@ -87,7 +117,7 @@ func (r *Reader) probe(ctx context.Context, due []string) error {
 		case err != nil || quiet:
 			return err
 		}
-		due = due[len(part):]
+		about = about[len(part):]
 	}
 	return nil
 }

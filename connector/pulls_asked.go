@@ -56,3 +56,10 @@ func (r *Reason) join(o Reason) {
 
 // named says whether a reason says which collections it is about.
 func (r *Reason) named() bool { return r.Collection != "" || len(r.Affected) > 0 }
+
+// Wanted says whether somebody has asked for a pull, beside one that may run, which is due.
+func (p *Pulls) Wanted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held == nil && len(p.asked) > 0 && !p.askedAt.Add(p.triggers.Delay).After(p.now())
+}

@@ -149,7 +149,7 @@ func (r *Reader) Pull(ctx context.Context) error {
 	if err := r.trailing(ctx); err != nil {
 		return err
 	}
-	if err := r.doubts(ctx); err != nil {
+	if err := r.doubts(ctx, due); err != nil {
 		return err
 	}
 	if err := r.sweep(ctx, r.set.Sweeps.Pages, due, due); err != nil {

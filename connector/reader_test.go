@@ -227,7 +227,7 @@ func (p simParams) run() []string {
 	}
 	// Quiet: after three lookbacks, of those it has now, everything is there and nothing
 	// more happens.
-	s.quiet = true
+	s.quiet, reader.set.Interval = true, 0
 	for end := s.now.Add(3*reader.set.Lookback + p.overlap + p.settle + 3*time.Second); s.now < end; s.step(p.lookback() / 4) {
 		if err := pull(); err != nil {
 			return append(topics.faults, err.Error())

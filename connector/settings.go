@@ -92,8 +92,10 @@ type Settings struct {
 	// then a walk over all pages of its range. Unfiltered says that it cannot be asked for
 	// a range either, and shows everything at each pull; it is Unordered then.
 	Unordered, Unfiltered bool
-	// Probe is how many ids one query may ask for; 0: the source has no probes.
-	Probe int
+	// Probe is how many ids one query may ask for; 0: the source has no probes. ProbeAlone
+	// says that each of them is a request of its own.
+	Probe      int
+	ProbeAlone bool
 
 	// Overlap and Lookback are how late a record may turn visible to be found by
 	// the next head reading, and by the trailing pass.

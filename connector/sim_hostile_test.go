@@ -18,6 +18,7 @@ type hostility struct {
 	visits   float64 // part of the pulls after which a person does something
 	fickle   bool    // confirm and lookback change at a start
 	approves bool
+	rush     bool // the next pull is due before this one has done what can wait
 }
 
 func (p *simParams) drawHostility(r *rand.Rand) {
@@ -38,6 +39,7 @@ func (p *simParams) drawHostility(r *rand.Rand) {
 		p.bad, p.dlq = 3+r.IntN(8), r.IntN(2) == 0
 	}
 	p.fickle, p.approves = r.IntN(3) == 0, p.outage == noOutage && r.IntN(3) == 0
+	p.rush = r.IntN(4) == 0
 }
 
 func (s *sim) clock() Instant {
@@ -89,7 +91,10 @@ func (p simParams) onBad() OnBadRecord {
 }
 
 func (p simParams) interval() time.Duration {
-	if p.putOff > 0 {
+	switch {
+	case p.rush:
+		return 50 * time.Millisecond
+	case p.putOff > 0:
 		return time.Hour
 	}
 	return 0
@@ -97,6 +102,9 @@ func (p simParams) interval() time.Duration {
 
 func (t *simTopics) settings() Settings {
 	set := t.s.p.settings()
+	if t.s.quiet {
+		set.Interval = 0
+	}
 	if t.s.p.fickle && !t.s.quiet {
 		if set.Probe > 1 && t.s.p.outage == noOutage && t.s.rnd.IntN(2) == 0 {
 			set.Sweeps.Confirm = ConfirmNone

@@ -45,7 +45,7 @@ func (r *Reader) sweep(ctx context.Context, pages int, until, due time.Time) err
 		if pages > 0 && (r.pages >= pages || until.IsZero() || r.pages == 0) {
 			return r.pages >= pages
 		}
-		return !r.env.Now().Before(until) || r.env.Pulls.Due()
+		return !r.env.Now().Before(until) || r.env.Pulls.Wanted()
 	}
 	var err error
 	if r.set.Unordered {

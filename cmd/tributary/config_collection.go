@@ -85,6 +85,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	c.settings.Unordered = c.rest.Unordered
 	c.settings.Unfiltered = c.rest.Unordered && c.rest.Base != nil && c.rest.Unfiltered()
 	c.settings.Probe = c.rest.ProbeMax
+	c.settings.ProbeAlone = c.rest.Probe != nil && c.rest.Probe.Get != ""
 	c.settings.Fingerprint = c.rest.Fingerprint()
 	c.sweeps(n)
 	c.feed(n, a)
