@@ -28,7 +28,7 @@ const MaxID = 1<<16 - 1
 // owned by one goroutine. The zero value is empty and ready to use.
 type Ledger struct {
 	slots  []uint32   // 1 + index of an entry, 0: empty; linear probing, a power of two
-	chunks [][]record // entries never move, so that growing copies only the slots
+	chunks [][]record // but for those of the first, entries never move: growing copies only the slots
 	free   []uint32   // indexes of dropped entries
 	next   uint32     // first index never used
 	marks  map[string]Instant
@@ -49,9 +49,12 @@ type record struct {
 
 const (
 	chunkSize = 1 << 12
-	usedBit   = 1 << 15
-	markBit   = 1 << 14
-	maxPrint  = markBit - 1
+	// firstChunk is how many the first chunk holds at first: it alone is doubled until it is
+	// as large as the others. Of thousands of collections most hold a few records.
+	firstChunk = 8
+	usedBit    = 1 << 15
+	markBit    = 1 << 14
+	maxPrint   = markBit - 1
 )
 
 // Len returns the number of live records.
@@ -216,8 +219,14 @@ func (l *Ledger) alloc() (uint32, *record) {
 		l.free = l.free[:n-1]
 		return i, l.at(i)
 	}
-	if int(l.next) == len(l.chunks)*chunkSize {
+	switch n := len(l.chunks); {
+	case n == 0:
+		l.chunks = [][]record{make([]record, firstChunk)}
+	case int(l.next) == n*chunkSize:
 		l.chunks = append(l.chunks, make([]record, chunkSize))
+	case int(l.next) == len(l.chunks[0]):
+		l.chunks[0] = append(make([]record, 0, 2*len(l.chunks[0])), l.chunks[0]...)
+		l.chunks[0] = l.chunks[0][:cap(l.chunks[0])]
 	}
 	l.next++
 	return l.next - 1, l.at(l.next - 1)

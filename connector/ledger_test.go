@@ -122,3 +122,26 @@ func ExampleLedger() {
 	fmt.Println(e.Instant, ok, l.Len())
 	// Output: 1970-01-01T00:00:00.000002Z true 1
 }
+
+func TestTheLedgerOfAFewRecordsIsSmall(t *testing.T) {
+	const ledgers = 500
+	fill := func() {
+		for range ledgers {
+			var l Ledger
+			for id := range 5 {
+				l.Put(strconv.Itoa(id), Entry{Instant: 1})
+			}
+			if l.Len() != 5 {
+				t.Fatal(l.Len())
+			}
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fill()
+	runtime.ReadMemStats(&after)
+	// Of ten thousand collections most hold little: with a chunk for each they took a gigabyte.
+	if each := (after.TotalAlloc - before.TotalAlloc) / ledgers; each > 2000 {
+		t.Errorf("a ledger of 5 records took %d bytes", each)
+	}
+}
