@@ -1,6 +1,7 @@
 package offsets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,10 @@ func create(ctx context.Context, cl *kgo.Client, topic string, lanes int, replic
 	_, err := kadm.NewClient(cl).CreateTopic(ctx, int32(lanes), replication, configs, topic)
 	switch {
 	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
-		return Appear(ctx, cl, topic)
+		return Appear(ctx, topic, func(ctx context.Context, topic string) (kadm.TopicDetail, error) {
+			details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+			return details[topic], err
+		})
 	case errors.Is(err, kerr.InvalidReplicationFactor):
 		return &LayoutError{
 			What:   fmt.Sprintf("create offsets topic %s with replication %d: %v", topic, replication, err),
@@ -95,26 +99,34 @@ func create(ctx context.Context, cl *kgo.Client, topic string, lanes int, replic
 	}
 }
 
-// Appear waits until the brokers tell of a topic that was just made, with leaders.
-func Appear(ctx context.Context, cl *kgo.Client, topic string) error {
-	for range 100 {
-		details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
-		d := details[topic]
+// Appear waits until the brokers tell of a topic that was just made, with leaders. look
+// asks them.
+func Appear(ctx context.Context, topic string, look func(ctx context.Context, topic string) (kadm.TopicDetail, error)) error {
+	for began := time.Now(); ; {
+		d, err := look(ctx, topic)
 		led := 0
 		for _, p := range d.Partitions {
 			if p.Leader >= 0 {
 				led++
 			}
 		}
-		if err == nil && d.Err == nil && led > 0 && led == len(d.Partitions) {
+		err = cmp.Or(err, d.Err)
+		switch late := time.Since(began) > appearsWithin; {
+		case err == nil && led > 0 && led == len(d.Partitions):
 			return nil
+		case late && err != nil:
+			return fmt.Errorf("topic %s was made and cannot be seen after %v: %w", topic, appearsWithin, err)
+		case late:
+			return fmt.Errorf("topic %s was made but has no leaders after %v", topic, appearsWithin)
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("topic %s was made but has no leaders after 5 s", topic)
 }
+
+// appearsWithin is how long a topic may take, of hundreds that are made at the same time.
+const appearsWithin = 30 * time.Second
 
 // checkPolicy refuses a topic that would delete state by age or size.
 func checkPolicy(ctx context.Context, adm *kadm.Client, topic string) error {

@@ -63,7 +63,7 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	if err := l.endHanging(ctx); err != nil {
 		return err
 	}
-	l.stateLimit = int(maxMessageBytes(ctx, l.cl, l.cfg.Topic))
+	l.stateLimit = int(l.maxMessageBytes(ctx, l.cfg.Topic))
 	l.limits[l.cfg.Topic] = int32(l.stateLimit)
 	if err := l.claim(false); err != nil {
 		return fmt.Errorf("claim lane %d: %w", l.Number, err)

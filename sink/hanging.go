@@ -200,7 +200,7 @@ func (l *Lane) notHung(ctx context.Context, name offsets.Name, topic string) err
 	if asked && why == nil {
 		return nil
 	}
-	id, err := Identify(ctx, l.cl, topic)
+	id, err := l.identify(ctx, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/connector"
@@ -42,6 +43,11 @@ type Lane struct {
 	breaks           breaks
 	seen             sightings
 
+	// What collections ask Kafka when they are opened.
+	details gatherer[kadm.TopicDetail]
+	making  gatherer[error]
+	sizes   gatherer[int32]
+
 	mu      sync.Mutex
 	queue   []*staged          // in the order of staging
 	urgent  []*staged          // what is committed before that, each alone
@@ -65,11 +71,13 @@ const (
 
 func newLane(cfg Config, number int32, suspects *suspects) *Lane {
 	name := strconv.Itoa(int(number))
-	return &Lane{
+	l := &Lane{
 		Number: number, cfg: cfg, log: cfg.Log.With("lane", number), m: cfg.Metrics.Lane(name), suspects: suspects,
 		writers: map[string]*Writer{}, limits: map[string]int32{}, letterTopics: map[string]offsets.Identity{}, whole: map[string]error{}, hung: &hangs{}, wake: make(chan struct{}, 1),
 		seen: sightings{}, spent: make(chan struct{}),
 	}
+	l.gather()
+	return l
 }
 
 // batchBytes tells the client how large a batch for a topic may be.

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,7 +52,7 @@ func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*l
 	if err != nil {
 		return nil, err
 	}
-	limit := maxMessageBytes(ctx, l.cl, to)
+	limit := l.maxMessageBytes(ctx, to)
 	l.mu.Lock()
 	l.limits[to], l.letterTopics[to] = limit, id
 	l.mu.Unlock()
@@ -68,9 +69,12 @@ func (l *Lane) letters(ctx context.Context, name offsets.Name, topic string) (*l
 
 // letterTopic looks a dead letter queue up, or makes it.
 func (l *Lane) letterTopic(ctx context.Context, name offsets.Name, topic string) (offsets.Identity, error) {
-	id, err := Identify(ctx, l.cl, topic)
+	id, err := l.identify(ctx, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return l.makeTopic(ctx, name, "dead letter queue", topic, 1, LetterTopicConfig())
+		return l.makeTopic(ctx, name, "dead letter queue", topic, 1, func() error {
+			answers, err := l.createTopics(ctx, 1, LetterTopicConfig(), topic)
+			return cmp.Or(err, answerTo(answers, topic))
+		})
 	}
 	return id, err
 }
@@ -88,7 +92,7 @@ func (l *Lane) renew(name offsets.Name, topic string) {
 	if err != nil || id == was {
 		return // it is tried again
 	}
-	limit := maxMessageBytes(ctx, l.cl, topic)
+	limit := l.maxMessageBytes(ctx, topic)
 	l.mu.Lock()
 	l.limits[topic], l.letterTopics[topic] = limit, id
 	l.mu.Unlock()

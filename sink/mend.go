@@ -103,7 +103,7 @@ func (l *Lane) mend(ctx context.Context, hangs []hang) error {
 	id := offsets.TransactionalID(l.cfg.Topic, l.Number) + "-mend"
 	sizes := map[string]int32{}
 	for _, h := range hangs {
-		sizes[h.topic] = maxMessageBytes(ctx, l.cl, h.topic)
+		sizes[h.topic] = l.maxMessageBytes(ctx, h.topic)
 	}
 	cl, err := kgo.NewClient(append(append([]kgo.Opt{}, l.cfg.Kafka...),
 		kgo.TransactionalID(id), kgo.TransactionTimeout(l.cfg.transactionTimeout()), kgo.RecordPartitioner(kgo.ManualPartitioner()),

@@ -75,7 +75,7 @@ func (l *Lane) open(ctx context.Context, t *strand, name offsets.Name, topic str
 
 // writer lets a collection stage batches to its topic.
 func (l *Lane) writer(ctx context.Context, t *strand, c *offsets.Collection, id offsets.Identity, m *connector.CollectionMetrics) (*Writer, error) {
-	limit := maxMessageBytes(ctx, l.cl, id.Topic)
+	limit := l.maxMessageBytes(ctx, id.Topic)
 	w := &Writer{
 		strand: t, name: c.Name, topic: id.Topic, identity: id, memory: c.Memory, m: m, limit: int(limit),
 		encoder: offsets.NewEncoder(l.cfg.Topic, l.Number, c, id, l.cfg.Instance),
@@ -95,7 +95,7 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 	if l.cfg.Bootstrap && !c.Known {
 		return l.bootstrap(ctx, c, topic)
 	}
-	id, exists, err := Belongs(ctx, l.cl, c, l.cfg.Topic, topic)
+	id, exists, err := belongs(ctx, l.cl, l.identify, c, l.cfg.Topic, topic)
 	if err != nil || exists {
 		return id, err
 	}
@@ -108,6 +108,11 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 // add up, or there is no state although there was one. It changes nothing and fences
 // nobody, so that check asks by it what a lane does.
 func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
+	identify := func(ctx context.Context, topic string) (offsets.Identity, error) { return Identify(ctx, cl, topic) }
+	return belongs(ctx, cl, identify, c, offsetsTopic, topic)
+}
+
+func belongs(ctx context.Context, cl *kgo.Client, identify identifier, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
 	if c.Partial != "" {
 		return id, false, &connector.StopError{
 			What:   fmt.Sprintf("`tributary %s` of %s was interrupted: half of it is committed", c.Partial, c.Name),
@@ -117,7 +122,7 @@ func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsets
 	if c.Known && c.Identity.Topic != topic {
 		return id, false, sameTopic(c.Name, c.Identity, offsets.Identity{Topic: topic})
 	}
-	id, err = Identify(ctx, cl, topic)
+	id, err = identify(ctx, topic)
 	switch gone := errors.Is(err, kerr.UnknownTopicOrPartition); {
 	case gone && c.Known:
 		return id, false, deleted(c.Name, topic)

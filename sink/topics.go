@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/connector"
 	"tributary/offsets"
@@ -44,10 +46,44 @@ func (t TopicSettings) DataTopicConfig() map[string]string {
 
 // create makes a data topic, unless it is not to.
 func (l *Lane) create(ctx context.Context, name offsets.Name, topic string) (id offsets.Identity, err error) {
-	return l.makeTopic(ctx, name, "data topic", topic, l.cfg.Data.Partitions, l.cfg.Data.DataTopicConfig())
+	return l.makeTopic(ctx, name, "data topic", topic, l.cfg.Data.Partitions, func() error {
+		made, err := l.making.of(ctx, topic)
+		return cmp.Or(err, made)
+	})
 }
 
-func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic string, partitions int32, settings map[string]string) (id offsets.Identity, err error) {
+// createAll makes data topics by one request. Each answer is nil, or why it was not made.
+func (l *Lane) createAll(ctx context.Context, topics []string) (map[string]error, error) {
+	answers, err := l.createTopics(ctx, l.cfg.Data.Partitions, l.cfg.Data.DataTopicConfig(), topics...)
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]error{}
+	for _, topic := range topics {
+		made[topic] = answerTo(answers, topic)
+	}
+	return made, nil
+}
+
+func (l *Lane) createTopics(ctx context.Context, partitions int32, settings map[string]string, topics ...string) (kadm.CreateTopicResponses, error) {
+	configs := map[string]*string{}
+	for k, v := range settings {
+		configs[k] = kadm.StringPtr(v)
+	}
+	return kadm.NewClient(l.cl).CreateTopics(ctx, partitions, l.cfg.Data.Replication, configs, topics...)
+}
+
+func answerTo(answers kadm.CreateTopicResponses, topic string) error {
+	if answer, ok := answers[topic]; ok {
+		return answer.Err
+	}
+	return errNoAnswer
+}
+
+// errNoAnswer is a topic that was asked about and of which the answer says nothing.
+var errNoAnswer = errors.New("Kafka's answer does not say")
+
+func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic string, partitions int32, create func() error) (id offsets.Identity, err error) {
 	t := l.cfg.Data
 	if !t.Create {
 		return id, &connector.StopError{
@@ -55,21 +91,19 @@ func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic str
 			Remedy: "create it, or set `topics.create: true`",
 		}
 	}
-	configs := map[string]*string{}
-	for k, v := range settings {
-		configs[k] = kadm.StringPtr(v)
-	}
-	_, err = kadm.NewClient(l.cl).CreateTopic(ctx, partitions, t.Replication, configs, topic)
+	err = create()
 	var refused *kerr.Error
 	switch {
 	case err == nil:
 		l.log.Info(what+" created", "topic", topic, "partitions", partitions)
 		fallthrough
 	case errors.Is(err, kerr.TopicAlreadyExists):
-		if err := offsets.Appear(ctx, l.cl, topic); err != nil {
+		if err := offsets.Appear(ctx, topic, l.details.of); ctx.Err() != nil {
 			return id, err
+		} else if err != nil {
+			return id, &TopicError{Topic: topic, Err: err}
 		}
-		return Identify(ctx, l.cl, topic)
+		return l.identify(ctx, topic)
 	case !errors.As(err, &refused) || refused.Retriable:
 		return id, fmt.Errorf("create topic %s: %w", topic, err)
 	default:
@@ -84,15 +118,27 @@ func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic str
 // kerr.UnknownTopicOrPartition where none does.
 func Identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
 	details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	return identity(details[topic], topic, err)
+}
+
+// identify is Identify, in one request with all who want to know at the same time.
+func (l *Lane) identify(ctx context.Context, topic string) (offsets.Identity, error) {
+	d, err := l.details.of(ctx, topic)
+	return identity(d, topic, err)
+}
+
+func identity(d kadm.TopicDetail, topic string, err error) (offsets.Identity, error) {
+	if err = cmp.Or(err, d.Err); err == nil && d.Topic != topic {
+		err = errNoAnswer
+	}
 	if err != nil {
 		return offsets.Identity{}, fmt.Errorf("look up topic %s: %w", topic, err)
 	}
-	d := details[topic]
-	if d.Err != nil {
-		return offsets.Identity{}, fmt.Errorf("look up topic %s: %w", topic, d.Err)
-	}
 	return offsets.Identity{Topic: topic, ID: d.ID, Partitions: int32(len(d.Partitions))}, nil
 }
+
+// An identifier says which topic stands under a name: see Identify.
+type identifier func(ctx context.Context, topic string) (offsets.Identity, error)
 
 // deleted is a data topic that is gone although its collection has a state.
 func deleted(name offsets.Name, topic string) *connector.StopError {
@@ -122,24 +168,37 @@ func remedyIdentity(name offsets.Name) string {
 	return fmt.Sprintf("put the topic back as it was, or publish everything again by `tributary state reset %s --republish`, or read %s under another source name (which has a topic and a state of its own)", name, name.Collection)
 }
 
-// maxMessageBytes asks for the largest batch that a topic takes.
-func maxMessageBytes(ctx context.Context, cl *kgo.Client, topic string) int32 {
-	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
+// messageBytes asks for the largest batches that topics take.
+func messageBytes(ctx context.Context, cl *kgo.Client, topics []string) (map[string]int32, error) {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for _, topic := range topics {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName, r.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{"max.message.bytes"}
+		req.Resources = append(req.Resources, r)
+	}
+	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {
-		return defaultMessageBytes // the right to ask may be withheld
+		return nil, err
 	}
-	rc, err := configs.On(topic, nil)
-	if err != nil || rc.Err != nil {
-		return defaultMessageBytes
-	}
-	for _, c := range rc.Configs {
-		if c.Key == "max.message.bytes" {
-			if n, err := strconv.ParseInt(c.MaybeValue(), 10, 32); err == nil && n > 0 {
-				return int32(n)
+	sizes := map[string]int32{}
+	for _, r := range resp.Resources {
+		for _, c := range r.Configs {
+			if c.Value == nil {
+				continue
+			}
+			if n, err := strconv.ParseInt(*c.Value, 10, 32); err == nil && n > 0 {
+				sizes[r.ResourceName] = int32(n)
 			}
 		}
 	}
-	return defaultMessageBytes
+	return sizes, nil
+}
+
+// maxMessageBytes asks for the largest batch that a topic takes. The right to ask may be
+// withheld.
+func (l *Lane) maxMessageBytes(ctx context.Context, topic string) int32 {
+	size, _ := l.sizes.of(ctx, topic)
+	return cmp.Or(size, defaultMessageBytes)
 }
 
 // scan reads a data topic read_committed up to its high watermark: whether it holds a

@@ -84,7 +84,7 @@ func (l *Lane) Take(ctx context.Context, source, collection, topic string, seq u
 }
 
 func (l *Lane) take(ctx context.Context, c *offsets.Collection, topic string, seq uint64) (offsets.Identity, error) {
-	id, err := Identify(ctx, l.cl, topic)
+	id, err := l.identify(ctx, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		id, err = l.create(ctx, c.Name, topic)
 	}

@@ -181,7 +181,7 @@ func (e *engine) serve(ctx context.Context, lane *sink.Lane) error {
 			cancel(err)
 		}
 	})
-	opening := make(chan struct{}, 8) // each asks Kafka a few times about its topic
+	opening := make(chan struct{}, 200) // what many ask Kafka at once it is asked in one request
 	for _, h := range e.handlers {
 		if h.lane == lane.Number {
 			wg.Go(func() {
