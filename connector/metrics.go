@@ -240,7 +240,7 @@ type CollectionMetrics struct {
 	state       map[string]prometheus.Gauge
 	current     string
 	shown       string
-	quarantined bool
+	quarantined error // nil: it is not
 	hold        string
 	failure     string // the text of the last error
 	rate        rate

@@ -47,6 +47,13 @@ func (p *Pulls) Stuck(why error) {
 	}
 }
 
+// IsStuck says why what was read cannot be committed, nil if it can, or nobody knows.
+func (p *Pulls) IsStuck() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stuck
+}
+
 // Refuse says that nothing is pulled any more, until the next life.
 func (p *Pulls) Refuse(err error) {
 	p.mu.Lock()

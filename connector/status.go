@@ -16,6 +16,8 @@ type Watcher struct {
 	State  func(from, to, why string)
 	Pull   func(reasons []string, took time.Duration, changed bool, err error)
 	Commit func(upserts, deletions int)
+	// Stuck has why what was read waits for its topic, nil when it does no more.
+	Stuck func(why error)
 }
 
 // SetState makes s the one state that the collection is in; while it is quarantined or
@@ -27,12 +29,20 @@ func (c *CollectionMetrics) SetState(s string) {
 	c.show()
 }
 
-// SetQuarantined says whether the collection's topic can not be written.
-func (c *CollectionMetrics) SetQuarantined(on bool) {
+// SetQuarantined says why the collection's topic can not be written, nil that it can.
+func (c *CollectionMetrics) SetQuarantined(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.quarantined = on
+	c.quarantined = why
 	c.show()
+}
+
+// SetStuck says so too, of a topic for which something that was read waits.
+func (c *CollectionMetrics) SetStuck(why error) {
+	c.SetQuarantined(why)
+	if c.Watch.Stuck != nil {
+		c.Watch.Stuck(why)
+	}
 }
 
 // SetHeld says in which state an operator has put the collection: StatePaused,
@@ -57,7 +67,7 @@ func (c *CollectionMetrics) effective() string {
 		return StateStopped
 	case c.hold != "" && c.current != StateRestoring:
 		return c.hold
-	case c.quarantined:
+	case c.quarantined != nil:
 		return StateQuarantined
 	}
 	return c.current
@@ -77,8 +87,11 @@ func (c *CollectionMetrics) show() {
 	}
 	if c.Watch.State != nil && c.shown != "" {
 		why := ""
-		if now == StateBackoff || now == StateReauthRequired || now == StateStopped && c.hold == "" {
+		switch {
+		case now == StateBackoff, now == StateReauthRequired, now == StateStopped && c.hold == "":
 			why = c.failure
+		case now == StateQuarantined:
+			why = c.quarantined.Error()
 		}
 		c.Watch.State(c.shown, now, why)
 	}
@@ -151,8 +164,8 @@ type Status struct {
 	State                                           string
 	CaughtUp, Cursor                                time.Time
 	LastAttempt, LastSuccess, LastError, LastChange time.Time
-	// Failure is the text of the last error.
-	Failure                              string
+	// Failure is the text of the last error, Quarantine why the topic can not be written.
+	Failure, Quarantine                  string
 	SweepStarted, SweepEnded, SweepAt    time.Time
 	SweepRunning, Guarded                bool
 	Upserts, Deletions                   uint64
@@ -165,6 +178,9 @@ type Status struct {
 func (c *CollectionMetrics) Status(now time.Time) Status {
 	c.mu.Lock()
 	s := Status{State: c.effective(), Failure: c.failure, Rate: c.rate.at(now)}
+	if c.quarantined != nil {
+		s.Quarantine = c.quarantined.Error()
+	}
 	c.mu.Unlock()
 	s.CaughtUp, s.Cursor = timeOf(c.CaughtUp), timeOf(c.Cursor)
 	s.LastAttempt, s.LastSuccess = timeOf(c.LastAttempt), timeOf(c.LastSuccess)

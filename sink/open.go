@@ -19,7 +19,9 @@ type TopicError struct {
 	Err   error
 }
 
-func (e *TopicError) Error() string { return fmt.Sprintf("topic %s: %v", e.Topic, e.Err) }
+func (e *TopicError) Error() string {
+	return fmt.Sprintf("topic %s does not take records: %v", e.Topic, e.Err)
+}
 func (e *TopicError) Unwrap() error { return e.Err }
 
 // Open makes a collection ready to be written: its topic is there and is the one that
@@ -81,7 +83,7 @@ func (l *Lane) writer(ctx context.Context, t *strand, c *offsets.Collection, id 
 		encoder: offsets.NewEncoder(l.cfg.Topic, l.Number, c, id, l.cfg.Instance),
 		headers: newHeaders(c.Name.Source, c.Name.Collection), ends: unknownEnds(id.Partitions),
 	}
-	m.SetQuarantined(t.suspect != nil)
+	m.SetQuarantined(t.suspicion())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.writers = append(t.writers, w)

@@ -14,10 +14,11 @@ import (
 // kept aside, in their order, and tried alone with backoff until the topic takes them.
 // Its reader waits for them meanwhile, as for any commit.
 
-// suspect is a topic that refused records, or hung, and when it is tried next.
+// suspect is a topic that refused records, or hung, why, and when it is tried next.
 type suspect struct {
 	tries int
 	next  time.Time
+	why   error
 }
 
 const (
@@ -44,7 +45,7 @@ func (s *suspects) of(topic string) *suspect {
 	return s.by[topic]
 }
 
-func (s *suspects) add(topic string) *suspect {
+func (s *suspects) add(topic string, why error) *suspect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.by == nil {
@@ -54,7 +55,16 @@ func (s *suspects) add(topic string) *suspect {
 		s.by[topic] = &suspect{}
 	}
 	s.by[topic].again(time.Now())
+	s.by[topic].why = why
 	return s.by[topic]
+}
+
+// suspicion is why its topics are not trusted, nil if they are.
+func (t *strand) suspicion() error {
+	if t.suspect == nil {
+		return nil
+	}
+	return t.suspect.why
 }
 
 func (s *suspects) clear(topic string) {
@@ -97,8 +107,8 @@ func (l *Lane) quarantine(batches []*staged, alone *strand, topics map[string]er
 		l.queue = rest
 	}
 	// In the same breath: what is staged from now on comes behind what is held.
-	for t := range failed {
-		t.suspect = l.suspects.add(t.key)
+	for t, err := range failed {
+		t.suspect = l.suspects.add(t.key, err)
 	}
 	l.mu.Unlock()
 	for t, err := range failed {
@@ -110,7 +120,7 @@ func (l *Lane) quarantine(batches []*staged, alone *strand, topics map[string]er
 		wait := time.Until(t.suspect.next)
 		l.mu.Unlock()
 		if stop == nil {
-			t.setQuarantined(true)
+			t.setStuck(err)
 			l.log.Error("topic refuses records: its collection is quarantined and tried alone, others go on",
 				append(t.which(), "topic", err.Topic, "err", err, "again_in", wait.Round(time.Second))...)
 		}
@@ -124,7 +134,7 @@ func (l *Lane) release(t *strand, n int) {
 	t.held, t.suspect = nil, nil
 	l.queue = append(l.queue, rest...)
 	l.suspects.clear(t.key)
-	t.setQuarantined(false)
+	t.setStuck(nil)
 	l.log.Info("topic takes records again", append(t.which(), "topic", t.writers[0].topic)...)
 }
 
@@ -134,7 +144,7 @@ func (l *Lane) blame(batches []*staged, failed map[string]error) {
 	hung := errors.Is(failed[l.cfg.Topic], errHung)
 	for t, err := range byStrand(batches, failed) {
 		if refusal(err) || hung {
-			l.suspects.add(t.key)
+			l.suspects.add(t.key, err)
 			l.log.Warn("topic did not take records when the lane was spent: it is tried alone", "topic", err.Topic, "err", err)
 		}
 	}

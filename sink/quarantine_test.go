@@ -110,3 +110,30 @@ func TestWhatIsStagedDuringAQuarantineComesBehindWhatIsHeld(t *testing.T) {
 		t.Errorf("a later batch overtook %d times in %d", hits, n)
 	}
 }
+
+// TestWhatIsStagedForASuspectIsSaidToWaitAtOnce: the suspicion is older than the lane, and it is
+// not tried before its time.
+func TestWhatIsStagedForASuspectIsSaidToWaitAtOnce(t *testing.T) {
+	refused := &TopicError{Topic: "t", Err: kerr.TopicAuthorizationFailed}
+	for _, c := range []struct {
+		when string
+		wait time.Duration
+		want error
+	}{{"before its time", time.Minute, refused}, {"when it is due", -time.Minute, nil}} {
+		l := newLane(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: connector.NewMetrics(prometheus.NewRegistry())}, 0, &suspects{})
+		l.suspects.add("t", refused).next = time.Now().Add(c.wait)
+		s := l.strand("t")
+		m := l.cfg.Metrics.Collection("s", "c")
+		var told error
+		m.Watch.Stuck = func(why error) { told = why }
+		w := &Writer{strand: s, topic: "t", m: m}
+		s.writers = []*Writer{w}
+		m.SetQuarantined(s.suspicion())
+		if m.State() != connector.StateQuarantined || told != nil {
+			t.Errorf("%s: %s, and told %v before anything waits", c.when, m.State(), told)
+		}
+		if err := w.enqueue(t.Context(), &staged{of: s, parts: []part{{w: w}}}); err != nil || told != c.want {
+			t.Errorf("%s: told %v, want %v (%v)", c.when, told, c.want, err)
+		}
+	}
+}

@@ -68,6 +68,9 @@ func (t *strand) enqueue(ctx context.Context, s *staged) error {
 		t.bytes += s.bytes
 		if t.suspect != nil {
 			t.held = append(t.held, s)
+			if l.err == nil && t.suspect.next.After(time.Now()) {
+				t.setStuck(t.suspect.why)
+			}
 		} else {
 			l.queue = append(l.queue, s)
 		}
@@ -135,9 +138,10 @@ func (t *strand) stop(why error) {
 	t.broadcast()
 }
 
-func (t *strand) setQuarantined(is bool) {
+// setStuck says why what is staged waits, nil that it does no more.
+func (t *strand) setStuck(why error) {
 	for _, w := range t.writers {
-		w.m.SetQuarantined(is)
+		w.m.SetStuck(why)
 	}
 }
 

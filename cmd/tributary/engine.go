@@ -115,6 +115,9 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 			})
 		}
 	}
+	for _, c := range e.collections {
+		c.m.Watch.Stuck = c.pulls.Stuck
+	}
 	return e
 }
 
@@ -252,11 +255,14 @@ func openWhenLet[T any](ctx context.Context, opening chan struct{}, log *slog.Lo
 			return opened, err
 		}
 		for _, c := range all {
-			c.m.SetQuarantined(true)
+			c.m.SetStuck(err)
 		}
 		log.Error("topic refuses us: what is read with it is quarantined and tried again, others go on", "err", err, "again_in", wait)
 		if err := sleep(ctx, wait); err != nil {
 			return opened, err
+		}
+		for _, c := range all {
+			c.pulls.Stuck(nil) // who asks from now on is told what comes of this try
 		}
 	}
 }

@@ -171,7 +171,7 @@ func asControl(err error) error {
 	case errors.As(err, &stop):
 		return &control.Error{Kind: control.Failed, Detail: stop.What, Remedy: stop.Remedy}
 	case errors.As(err, &refused):
-		return &control.Error{Kind: control.Failed, Detail: err.Error()}
+		return &control.Error{Kind: control.Failed, Detail: err.Error(), Remedy: remedyQuarantined}
 	}
 	return &control.Error{Kind: control.Failed, Detail: err.Error()}
 }

@@ -25,6 +25,9 @@ func (p *plane) Collection(n control.Name) (control.Collection, error) {
 	return c.status(time.Now()), nil
 }
 
+// remedyQuarantined is what to do about a topic that does not take records.
+const remedyQuarantined = "give us the right to write, or mend the topic: it is tried again by itself, within a minute"
+
 // status is how the collection stands, as its metrics have it.
 func (c *collection) status(now time.Time) control.Collection {
 	s := c.m.Status(now)
@@ -58,7 +61,7 @@ func (c *collection) status(now time.Time) control.Collection {
 	case s.State == connector.StateBackoff, s.State == connector.StateReauthRequired:
 		v.Why = s.Failure
 	case s.State == connector.StateQuarantined:
-		v.Why, v.Remedy = "topic "+c.Topic+" does not take records", "the log says why: it is tried again by itself"
+		v.Why, v.Remedy = s.Quarantine, remedyQuarantined
 	}
 	if s.State == connector.StateReauthRequired && v.Remedy == "" {
 		v.Remedy = "renew its credential; `tributary auth login " + c.Settings.Source + "` does where it is OAuth2"

@@ -8,6 +8,7 @@ import (
 
 	"tributary/connector"
 	"tributary/connector/control"
+	"tributary/connector/rest"
 )
 
 func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (control.Pulled, error) {
@@ -23,7 +24,7 @@ func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (c
 	if r.Collection == "" {
 		r.Collection = n.Collection
 	}
-	pull, positions, err := c.pull(ctx, r)
+	pull, positions, err := c.pull(ctx, r, p.e.clients[n.Source])
 	if err == nil {
 		err = p.arrived(ctx, n.Source, positions)
 	}
@@ -35,12 +36,12 @@ func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (c
 
 // pull asks for a pull that begins now or later, and returns when everything that it has
 // read is committed and can be read.
-func (c *collection) pull(ctx context.Context, r connector.Reason) (connector.Pull, []connector.Position, error) {
+func (c *collection) pull(ctx context.Context, r connector.Reason, api *rest.Client) (connector.Pull, []connector.Position, error) {
 	ticket, err := c.pulls.Ask(r)
 	if err != nil {
 		return connector.Pull{}, nil, err
 	}
-	pull, err := ticket.Wait(ctx)
+	pull, err := c.await(ctx, ticket, api)
 	if err != nil {
 		return connector.Pull{}, nil, err
 	}
@@ -48,9 +49,41 @@ func (c *collection) pull(ctx context.Context, r connector.Reason) (connector.Pu
 	return pull, positions, err
 }
 
+// await waits for a pull, but not for one that is held back for longer than there is time.
+func (c *collection) await(ctx context.Context, ticket *connector.Ticket, api *rest.Client) (connector.Pull, error) {
+	for since := 0; ; since++ {
+		// A hold that came while it waited may be about a request that was not its own.
+		if err := c.heldBeyond(ctx, api); err != nil && since != 1 {
+			return connector.Pull{}, err
+		}
+		look, cancel := context.WithTimeout(ctx, time.Second)
+		pull, err := ticket.Wait(look)
+		over := look.Err() != nil
+		cancel()
+		if !over || ctx.Err() != nil {
+			return pull, err
+		}
+	}
+}
+
+// heldBeyond is an error where the API has had too many requests, and takes none until the
+// time is over.
+func (c *collection) heldBeyond(ctx context.Context, api *rest.Client) error {
+	deadline, ok := ctx.Deadline()
+	held := api.Held()
+	if !ok || held < time.Until(deadline) {
+		return nil
+	}
+	return &control.Error{
+		Kind:   control.TooLate,
+		Detail: fmt.Sprintf("%s is not pulled in the time given: the API has had too many requests and takes none for %v", c.name(), held.Round(time.Second)),
+		Remedy: "the pull goes on then: ask again, or with a longer timeout",
+	}
+}
+
 // readable returns when everything that is committed can be read, and up to where. A lane
 // that fails meanwhile makes no difference to what was committed: its next life is asked,
-// unless it stops at an error.
+// unless it stops at an error, or Kafka refuses the topic.
 func (c *collection) readable(ctx context.Context) ([]connector.Position, error) {
 	for {
 		c.mu.Lock()
@@ -64,6 +97,9 @@ func (c *collection) readable(ctx context.Context) ([]connector.Position, error)
 		}
 		if stop := c.stoppedBy(); stop != nil {
 			return nil, stop
+		}
+		if stuck := c.pulls.IsStuck(); ask == nil && stuck != nil {
+			return nil, stuck // its next life cannot open it
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return nil, err

@@ -39,6 +39,14 @@ func (c *Client) CloseIdleConnections() {
 	(&http.Client{Transport: c.next}).CloseIdleConnections()
 }
 
+// Held is for how much longer no request is sent, whose turn it may be, because the API has
+// had too many; 0: nothing holds them.
+func (c *Client) Held() time.Duration {
+	c.budget.mu.Lock()
+	defer c.budget.mu.Unlock()
+	return max(0, c.budget.held-c.budget.now())
+}
+
 // of returns the client of one API, which can reach nothing else and applies auth.
 // Scrub takes the secrets out of what is traced.
 func (c *Client) of(base *url.URL, auth *Auth, scrub scrubber) *http.Client {

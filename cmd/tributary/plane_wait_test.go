@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/connector"
+	"tributary/connector/control"
+	"tributary/sink"
+)
+
+// A running connector has two collections, people and accounts, of an API that answers as a
+// test says. It is pulled once an hour.
+type running struct {
+	*plane
+	t        *testing.T
+	kafka    *kfake.Cluster
+	records  atomic.Int32 // of people
+	requests atomic.Int32
+	mu       sync.Mutex
+	answer   http.HandlerFunc // instead of a page; nil: none
+}
+
+func runningPlane(t *testing.T) *running {
+	t.Helper()
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
+	r := &running{t: t, kafka: kafka}
+	api := httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(api.Close)
+	cfg := mustParse(t, fmt.Sprintf("group: crm\nkafka: {brokers: [%q]}\noffsets: {lanes: 1, replication: 1}\ntopics: {replication: 1}\n"+
+		"sources:\n  - name: shop\n    url: %s/v1\n    cursor: {field: updated_at, from: 'updated_at[gte]'}\n    page: {next: metadata.next}\n    records: data\n"+
+		"    interval: 1h\n    collections: [people, accounts]\n", kafka.ListenAddrs()[0], api.URL))
+	opts, err := cfg.Kafka.Opts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := new(slog.LevelVar)
+	e := newEngine(cfg, opts, newLogger(cfg.Log, level, new(lockedBuffer)), connector.NewMetrics(prometheus.NewRegistry()), "test")
+	if r.plane, err = newPlane(&app{}, e, level); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; r.plane.Close() })
+	return r
+}
+
+func (r *running) serve(w http.ResponseWriter, req *http.Request) {
+	r.requests.Add(1)
+	r.mu.Lock()
+	answer := r.answer
+	r.mu.Unlock()
+	if answer != nil {
+		answer(w, req)
+		return
+	}
+	var rows []string
+	for i := range r.records.Load() {
+		if at := fmt.Sprintf("2026-01-02T03:04:%02d.000000Z", i); at >= req.URL.Query().Get("updated_at[gte]") && strings.HasSuffix(req.URL.Path, "/people") {
+			rows = append(rows, fmt.Sprintf(`{"id":%d,"updated_at":%q}`, i+1, at))
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"data":[%s],"metadata":{"next":null}}`, strings.Join(rows, ","))
+}
+
+func (r *running) answers(f http.HandlerFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = f
+}
+
+// pull pulls one collection within so long, and says how long it took to be told.
+func (r *running) pull(collection string, within time.Duration) (took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(r.t.Context(), within)
+	defer cancel()
+	began := time.Now()
+	_, err = r.Pull(ctx, control.Name{Source: "shop", Collection: collection}, connector.Reason{Name: connector.ReasonManual})
+	return time.Since(began), err
+}
+
+// To be told at once takes so long on a busy machine, and half as long as there would be time.
+const soon, inTime = 15 * time.Second, 30 * time.Second
+
+func TestAPullOfAQuarantinedTopicIsToldWhatStatusSays(t *testing.T) {
+	r := runningPlane(t)
+	r.records.Store(3)
+	if _, err := r.pull("people", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	fault := r.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "shop.people", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	r.records.Store(4)
+	for _, when := range []string{"when it becomes so", "while it is"} {
+		took, err := r.pull("people", inTime)
+		var e *control.Error
+		if !errors.As(err, &e) || e.Kind != control.Failed || !strings.Contains(e.Detail, "TOPIC_AUTHORIZATION_FAILED") || e.Remedy == "" || took > soon {
+			t.Fatalf("%s: told %v after %s", when, err, took)
+		}
+		c, _ := r.Collection(control.Name{Source: "shop", Collection: "people"})
+		if c.State != connector.StateQuarantined || !strings.HasSuffix(e.Detail, c.Why) || c.Why == "" || c.Remedy != e.Remedy {
+			t.Errorf("%s: told %q, and status says %s: %q", when, e.Detail, c.State, c.Why)
+		}
+	}
+	if _, err := r.pull("accounts", time.Minute); err != nil {
+		t.Errorf("the other one: %v", err)
+	}
+	fault.Remove()
+	for end := time.Now().Add(time.Minute); ; {
+		_, err := r.pull("people", time.Minute)
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("once the topic takes records: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func TestWhoWaitsForATopicThatCannotBeOpenedIsToldAtOnce(t *testing.T) {
+	p := planeOf(t, with("interval: 1m"))
+	c := p.by[apiPeople]
+	refused := &sink.TopicError{Topic: "api.people", Err: kerr.TopicAuthorizationFailed}
+	tries := 0
+	done := make(chan error, 1)
+	go func() {
+		_, err := openWhenLet(t.Context(), make(chan struct{}, 1), slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)), []*collection{c}, func() (bool, error) {
+			if tries++; tries < 3 {
+				return false, refused
+			}
+			return true, nil
+		})
+		done <- err
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := p.Pull(ctx, apiPeople, connector.Reason{Name: connector.ReasonManual}); err == nil || !strings.Contains(err.Error(), refused.Error()) {
+		t.Errorf("told %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.pulls.Ask(connector.Reason{Name: connector.ReasonManual}); err != nil {
+		t.Errorf("once it is open: told %v", err)
+	}
+}
+
+func TestAPullIsNotWaitedForThatIsHeldBackBeyondItsTime(t *testing.T) {
+	r := runningPlane(t)
+	if _, err := r.pull("people", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	tooLate := func(collection string) {
+		t.Helper()
+		took, err := r.pull(collection, inTime)
+		var e *control.Error
+		if !errors.As(err, &e) || e.Kind != control.TooLate || !strings.Contains(e.Detail, "too many requests") || took > soon {
+			t.Fatalf("told %v after %s", err, took)
+		}
+	}
+	tooLate("people") // whose request it was
+	n := r.requests.Load()
+	tooLate("people")
+	tooLate("accounts") // which must wait with it
+	if r.requests.Load() != n {
+		t.Errorf("%d requests beside the hold", r.requests.Load()-n)
+	}
+}
