@@ -33,6 +33,8 @@ type collectionDecoder struct {
 	precision time.Duration // of stamps, where it was said
 	feedRest  *rest.Config  // of the list of deletions, nil without one
 	scheduled bool          // an interval was said
+
+	uncursored bool // nothing says by what its records are ordered
 }
 
 // newCollectionDecoder begins with the defaults. Without an account it decodes what a
@@ -61,7 +63,7 @@ func newCollectionDecoder(d *decoder, a *account) *collectionDecoder {
 
 // collection decodes everything, and then checks what only the whole can show.
 func (c *collectionDecoder) collection(n *node, a account, name string) {
-	before := len(c.problems)
+	before := c.faults
 	c.settings.Collection, c.rest.Path = name, name
 	known := c.keys()
 	known["name"] = func(*node) {}
@@ -69,10 +71,10 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	if p := c.rest.Probe; p != nil && p.Get == "" && n.get("probe").get("records") == nil {
 		p.Records = c.rest.Records
 	}
-	if n.get("cursor") == nil {
-		c.fail(n, `needs "cursor": by which field records are ordered, and how to ask for them from there on`)
+	if at := n.get("cursor"); at != nil {
+		c.require(at, "field")
 	} else {
-		c.require(n.get("cursor"), "field")
+		c.uncursored = !c.mistyped(n, "cursor")
 	}
 	if len(c.settings.Triggers.Cron) > 0 && !c.scheduled {
 		c.settings.Interval = 0
@@ -89,7 +91,7 @@ func (c *collectionDecoder) collection(n *node, a account, name string) {
 	c.settings.Fingerprint = c.rest.Fingerprint()
 	c.sweeps(n)
 	c.feed(n, a)
-	if len(c.problems) == before && !a.broken {
+	if c.faults == before && !a.broken && n.get("cursor") != nil {
 		c.validate(n)
 	}
 }
@@ -117,10 +119,16 @@ func (c *collectionDecoder) validate(n *node) {
 		case "timeout", "max_body", "max_compressed", "max_depth":
 			key = "request." + key
 		}
+		owner := n.path
 		for part := range strings.SplitSeq(key, ".") {
-			at = at.at(part)
+			if below := at.at(part); below != at && at == n {
+				// What the source says is said once, and not for each of its collections.
+				at, owner = below, strings.TrimSuffix(below.path, "."+part)
+			} else {
+				at = below
+			}
 		}
-		c.failAt(at.pos, "%s: %v", n.path, e)
+		c.failAt(at.pos, "%s: %v", owner, e)
 	}
 }
 

@@ -17,15 +17,19 @@ import (
 type decoder struct {
 	expander
 	problems []problem
-	secrets  map[string]bool
-	unknown  map[position]bool // keys that were reported
+	// faults counts what is wrong, also where it was reported before: what is decoded once
+	// more is wrong once more.
+	faults  int
+	secrets map[string]bool
+	unknown map[position]string // keys that were reported, with what was probably meant
 }
 
 func newDecoder(x expander) *decoder {
-	return &decoder{expander: x, secrets: map[string]bool{}, unknown: map[position]bool{}}
+	return &decoder{expander: x, secrets: map[string]bool{}, unknown: map[position]string{}}
 }
 
 func (d *decoder) failAt(pos position, format string, args ...any) {
+	d.faults++
 	d.problems = append(d.problems, problem{pos: pos, message: fmt.Sprintf(format, args...)})
 }
 
@@ -71,11 +75,12 @@ func (d *decoder) unknownKey(f field, known []string) {
 	if f.in != "" {
 		where = "in " + f.in
 	}
-	if d.unknown[f.pos] {
+	if _, reported := d.unknown[f.pos]; reported {
+		d.faults++
 		return // a source's keys are decoded for each of its collections again
 	}
-	d.unknown[f.pos] = true
-	d.failAt(f.pos, "unknown key %q %s%s", f.key, where, suggestion(f.key, known))
+	d.unknown[f.pos] = nearest(f.key, known)
+	d.failAt(f.pos, "unknown key %q %s%s", f.key, where, elsewhere(f.key, known))
 	// Beside credentials, anything may be one that is named wrongly.
 	if secretKey.MatchString(nearest(f.key, known)+":") || strings.Contains(f.in, "auth") || strings.Contains(f.in, "sasl") {
 		d.keepSecret(f.value)
@@ -96,13 +101,27 @@ func (d *decoder) isKind(n *node, want nodeKind) bool {
 	return true
 }
 
-// require reports the keys that a map must have and has not.
+// require reports the keys that a map must have and has not. It comes after object: what is no
+// map was reported there, and so was a key with a typing error.
 func (d *decoder) require(n *node, required ...string) {
+	if n.kind != mapNode && n.kind != nullNode {
+		return
+	}
 	for _, key := range required {
-		if n.get(key) == nil {
+		switch {
+		case n.get(key) != nil:
+		case d.mistyped(n, key):
+			d.faults++
+		default:
 			d.fail(n, "needs %q", key)
 		}
 	}
+}
+
+// mistyped says whether a map has an unknown key that was probably meant to be this one. Then
+// nothing that follows from its absence is worth a word.
+func (d *decoder) mistyped(n *node, key string) bool {
+	return n != nil && slices.ContainsFunc(n.fields, func(f field) bool { return d.unknown[f.pos] == key })
 }
 
 // scalar returns the text of a scalar of any kind with its references expanded.

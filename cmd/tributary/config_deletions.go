@@ -52,18 +52,18 @@ func (c *collectionDecoder) feed(n *node, a account) {
 	for _, key := range []string{"path", "cursor", "order", "page", "records", "id", "request"} {
 		known[key] = all[key]
 	}
-	before := len(c.problems)
+	before := c.faults
+	whole := overlay(n.only(&node{kind: mapNode, fields: []field{{key: "page"}, {key: "records"}, {key: "id"}}}), at)
+	d.object(whole, known)
 	if c.require(at, "path", "cursor"); at.get("cursor") != nil {
 		c.require(at.get("cursor"), "field")
 	}
-	whole := overlay(n.only(&node{kind: mapNode, fields: []field{{key: "page"}, {key: "records"}, {key: "id"}}}), at)
-	d.object(whole, known)
 	d.tick(whole)
 	feed.Tick = d.settings.Tick
 	feed.Unordered = d.rest.Unordered
 	feed.Unfiltered = d.rest.Unordered && d.rest.Base != nil && d.rest.Unfiltered()
 	feed.Paged = !a.broken && d.rest.Base != nil && d.rest.Paged()
-	if len(c.problems) == before && !a.broken {
+	if c.faults == before && !a.broken {
 		d.validate(whole)
 	}
 	c.feedRest = &d.rest
@@ -107,6 +107,8 @@ func (c *collectionDecoder) sweeps(n *node) {
 	switch {
 	case s.Confirm == "" && asks:
 		s.Confirm = connector.ConfirmIDs
+	case c.mistyped(n, "probe"), c.mistyped(n.get("probe"), "max"), s.Confirm == "" && (at.get("confirm") != nil || c.mistyped(at, "confirm")):
+		// was reported
 	case s.Confirm == "":
 		c.fail(at, `needs "confirm": the collection has no "probe", by which records could be asked for by their ids, so say confirm: none to believe what two sweeps have missed`)
 	case s.Confirm != connector.ConfirmNone && !asks:

@@ -138,6 +138,7 @@ func (f *fileDecoder) listen(n *node) string {
 	s := f.name(n)
 	if err := checkAddress(s); s != "" && err != nil {
 		f.fail(n, "wants HOST:PORT, as in 127.0.0.1:8080 or :8080; found %s", shown(n))
+		return ""
 	}
 	return s
 }

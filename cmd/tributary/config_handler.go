@@ -47,7 +47,7 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 	h := &HandlerConfig{Timeout: defaultTimeout}
 	s.Handler = h
 	var a account
-	before := len(f.problems)
+	before := f.faults
 	c := newCollectionDecoder(f.decoder, nil)
 	c.rest.MaxCompressed = 0 // as large as what it unpacks to, unless that is said
 	all := c.keys()
@@ -75,7 +75,7 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 	}
 	h.Pulls = connector.Settings{Source: s.Name, Interval: c.settings.Interval, Jitter: c.settings.Jitter, Triggers: c.settings.Triggers}
 	f.loggedIn(&a, s)
-	a.name, a.broken = s.Name, len(f.problems) > before
+	a.name, a.broken = s.Name, f.faults > before
 	h.Rest.Auth = a.auth
 	if first, twice := lines[s.Name]; twice && s.Name != "" {
 		f.fail(own.at("name"), "is %q, and so is that of the source in line %d", s.Name, first)
@@ -184,7 +184,7 @@ func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
 			known[key] = all[key]
 		}
 		whole := overlay(above, item)
-		before := len(f.problems)
+		before := f.faults
 		rest := f.refuse(whole.without(sourceOnly...), []string{"interval", "jitter", "triggers"}, known, ofASource)
 		f.object(f.refuse(rest, slices.Collect(maps.Keys(all)), known, ofAnAPI), known)
 		c.settings.Interval, c.settings.Jitter, c.settings.Triggers = s.Handler.Pulls.Interval, s.Handler.Pulls.Jitter, s.Handler.Pulls.Triggers
@@ -194,7 +194,7 @@ func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
 		if d := s.Handler.Dump; d != nil {
 			c.settings.Sweeps.MaxRatio, c.settings.Sweeps.MaxCount = d.MaxRatio, d.MaxCount
 		}
-		if len(f.problems) == before && !a.broken {
+		if f.faults == before && !a.broken {
 			c.validate(whole)
 		}
 		s.Collections = append(s.Collections, CollectionConfig{

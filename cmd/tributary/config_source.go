@@ -9,12 +9,6 @@ import (
 	"tributary/connector/rest"
 )
 
-// presets are where a source's preset is found: YAML of the same kind by its name.
-type presets struct {
-	lookup func(name string) ([]byte, bool)
-	names  func() []string
-}
-
 // sourceOnly are the keys that a collection cannot have: they belong to the account.
 var sourceOnly = []string{"type", "preset", "url", "tls", "auth", "budget", "replica", "collections", "handler", "dump"}
 
@@ -26,6 +20,9 @@ type account struct {
 	// broken says that something was wrong with it, or with what the source says for
 	// its collections.
 	broken bool
+	// noPreset says that it wants a preset that cannot be used: what the source lacks may
+	// be there.
+	noPreset bool
 }
 
 func (f *fileDecoder) sources(n *node) {
@@ -53,7 +50,10 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 		}
 		return s, false
 	}
-	if at := own.get("type"); at != nil && f.oneOf(at, typeRest, typeHandler) == typeHandler {
+	switch f.sourceType(own) {
+	case "":
+		return s, false
+	case typeHandler:
 		ok := f.handlerSource(own, &s, lines)
 		return s, ok
 	}
@@ -71,12 +71,11 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 	if theirs == nil {
 		theirs = preset.get("collections")
 	}
-	if theirs == nil && s.Preset != "" && preset == nil {
-		return s, s.Name != "" // reported
-	}
 	if theirs == nil {
-		f.fail(own, `needs "collections"`)
-		return s, false
+		if !a.noPreset {
+			f.require(own, "collections")
+		}
+		return s, s.Name != "" && a.noPreset
 	}
 	if !f.isKind(theirs, listNode) {
 		return s, false
@@ -89,37 +88,38 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 	return s, s.Name != ""
 }
 
-// preset returns the tree of the preset that a source names, nil without one.
-func (f *fileDecoder) preset(own *node, s *SourceConfig) *node {
-	at := own.get("preset")
-	if at == nil {
-		return nil
+// sourceType returns what kind of source it is, or is probably meant to be, so that what else is
+// wrong is found too and nothing follows from a typing error; "" where nothing tells.
+func (f *fileDecoder) sourceType(own *node) string {
+	at := own.get("type")
+	isHandler := own.get("handler") != nil && own.get("url") == nil && own.get("preset") == nil
+	switch {
+	case at == nil && isHandler && slices.ContainsFunc(own.fields, func(f field) bool { return nearest(f.key, []string{"type"}) != "" }):
+		return typeHandler // the key is going to be reported
+	case at == nil && isHandler:
+		f.fail(own.get("handler"), "%s", ofHandler)
+		return typeHandler
+	case at == nil:
+		return typeRest
 	}
-	name := f.name(at)
-	if name == "" {
-		return nil
+	if t := f.oneOf(at, typeRest, typeHandler); t != "" {
+		return t
 	}
-	s.Preset = name
-	if tree, done := f.parsed[name]; done {
-		return tree
+	switch near := nearest(at.text, []string{typeRest, typeHandler}); {
+	case near != "":
+		return near
+	case isHandler:
+		return typeHandler
+	case own.get("url") != nil, own.get("preset") != nil:
+		return typeRest
 	}
-	f.parsed[name] = nil
-	data, ok := f.presets.lookup(name)
-	if !ok {
-		f.fail(at, "is %s, which is no preset%s", shown(at), suggestion(name, f.presets.names()))
-		return nil
-	}
-	tree := parseTree(f.decoder, newConfigText("preset "+name, data))
-	if tree != nil && f.isKind(tree, mapNode) {
-		f.parsed[name] = tree
-	}
-	return f.parsed[name]
+	return ""
 }
 
 // account decodes the keys of a source, those for its collections among them.
 func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 	var a account
-	before := len(f.problems)
+	before := f.faults
 	known := newCollectionDecoder(f.decoder, nil).keys()
 	known["name"] = func(n *node) { s.Name = f.topicWord(n) }
 	known["preset"] = func(*node) {}
@@ -135,14 +135,15 @@ func (f *fileDecoder) account(whole *node, s *SourceConfig) account {
 		}
 	}
 	f.object(f.refuse(whole, handlerOnly, known, ofHandler), known)
-	if s.Preset == "" || f.parsed[s.Preset] != nil {
-		f.require(whole, "url") // a preset that there is not might have had one
+	a.noPreset = s.Preset != "" && f.parsed[s.Preset] == nil || f.mistyped(whole, "preset")
+	if !a.noPreset {
+		f.require(whole, "url")
 	}
 	if t := whole.get("tls"); t != nil && a.base != nil && a.base.Scheme != "https" {
 		f.fail(t, "has no meaning for a url that is not https")
 	}
 	f.loggedIn(&a, s)
-	a.name, a.broken = s.Name, len(f.problems) > before
+	a.name, a.broken = s.Name, f.faults > before
 	return a
 }
 
@@ -212,6 +213,7 @@ func (f *fileDecoder) auth(n *node) *rest.Auth {
 // collection.
 func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceConfig) {
 	lines := map[string]int{}
+	var uncursored []*node
 	defaults := f.byName(preset.get("collections"))
 	below := preset.without(append(sourceOnly, "name")...)
 	above := own.without(append(sourceOnly, "name")...)
@@ -225,26 +227,28 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 			continue
 		}
 		lines[name] = item.at("name").pos.line
-		f.knownTo(s.Preset, defaults, name, overlay(above, item), item)
-		whole := overlay(overlay(below, defaults[name]), above)
+		meant := f.knownTo(s.Preset, defaults, name, overlay(above, item), item)
+		whole := overlay(overlay(below, defaults[meant]), above)
 		if item != defaults[name] {
 			whole = overlay(whole, item)
 		}
 		c := newCollectionDecoder(f.decoder, &a)
 		c.collection(whole, a, name)
+		if c.uncursored {
+			uncursored = append(uncursored, whole)
+		}
 		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, Feed: c.feedRest, TLS: s.TLS, Topic: f.topic(whole, c), Letters: f.letters(whole, c)})
+	}
+	switch {
+	case len(uncursored) == 0 || a.noPreset:
+	case len(uncursored) == 1:
+		f.fail(uncursored[0], "%s", needsCursor)
+	default: // the source may say it for all of them
+		f.fail(uncursored[0], "%s; %d collections of this source have none", needsCursor, len(uncursored))
 	}
 }
 
-// knownTo refuses a name that the preset does not have, unless the user says by path what
-// to ask for: of a name that is mistyped nothing but 404 would come, at the first poll.
-func (f *fileDecoder) knownTo(preset string, defaults map[string]*node, name string, own, at *node) {
-	if len(defaults) == 0 || defaults[name] != nil || own.get("path") != nil {
-		return
-	}
-	f.fail(at.at("name"), "is %s, which the preset %s does not have%s. If the API does, say where: {name: NAME, path: PATH}",
-		shown(at.at("name")), preset, suggestion(name, slices.Collect(maps.Keys(defaults))))
-}
+const needsCursor = `needs "cursor": by which field records are ordered, and how to ask for them from there on`
 
 // collection returns an entry of the list as a map, and its name; "" for an entry
 // that cannot be used. A plain text is a map that has a name alone.
@@ -262,26 +266,18 @@ func (f *fileDecoder) collection(item *node) (*node, string) {
 			f.failAt(belongs.pos, "%s belongs to the source: it is the same for all of its collections", belongs.value.path)
 		}
 	}
-	f.require(item, "name")
 	if item.get("name") == nil {
+		known := newCollectionDecoder(f.decoder, nil).keys()
+		known["name"] = nil
+		for _, at := range item.fields {
+			if _, ok := known[at.key]; !ok && nearest(at.key, slices.Collect(maps.Keys(known))) == "name" {
+				f.unknownKey(at, slices.Collect(maps.Keys(known)))
+			}
+		}
+		f.require(item, "name")
 		return nil, ""
 	}
 	return item, f.topicWord(item.get("name"))
-}
-
-// byName returns the preset's collections by their names.
-func (f *fileDecoder) byName(list *node) map[string]*node {
-	out := map[string]*node{}
-	if list == nil {
-		return out
-	}
-	for i, item := range list.items {
-		// Kept in the list too: without entries of the user's it is decoded as his.
-		if m, name := f.collection(item); name != "" {
-			list.items[i], out[name] = m, m
-		}
-	}
-	return out
 }
 
 // topic names the topic of a collection. Two collections must not share one.

@@ -59,6 +59,9 @@ func (d *decoder) tlsFiles(n *node, cfg *tls.Config) {
 		"server_name": func(n *node) { cfg.ServerName = d.name(n) },
 	})
 	if (n.get("cert") == nil) != (n.get("key") == nil) {
+		if d.mistyped(n, "cert") || d.mistyped(n, "key") {
+			return
+		}
 		d.fail(n, `needs "cert" and "key" together, or neither`)
 	} else if cert != "" && key != "" {
 		d.certificate(n, cert, key, cfg)

@@ -192,6 +192,8 @@ func (d *decoder) syntaxError(text *configText, err error) {
 		message += `; a reference within { } or [ ] needs quotes: "${env:NAME}"`
 	case strings.Contains(message, "must be specified") && strings.ContainsAny(line, "[]"):
 		message += "; a text with brackets within { } or [ ] needs quotes"
+	case message == "value is not allowed in this context", message == "unexpected key name", message == "non-map value is specified":
+		message += "; look at how far this line and the one above are indented, and whether that one is to be a map"
 	}
 	d.failAt(at, "%s", fmt.Sprintf("not YAML: %s", message))
 }
