@@ -77,7 +77,7 @@ func (e *editor) login(ctx context.Context, s SourceConfig, f loginFlags) error 
 	var err error
 	if f.device {
 		got, err = end.Device(limited, func(address, code string) {
-			fmt.Fprintf(e.a.stdout, "Open %s\nand enter the code %s\n", address, code)
+			fmt.Fprintf(e.a.stdout, "Open %s\nand enter the code %s\n", oneLine([]byte(address)), oneLine([]byte(code)))
 		})
 	} else {
 		got, err = end.Browser(limited, f.redirect, func(address string) {

@@ -100,7 +100,7 @@ func (r *checkReport) add(c check) {
 	if r.json {
 		return
 	}
-	fmt.Fprintf(r.a.stdout, "%-4s  %s: %s\n", c.Status, c.What, c.Found)
+	fmt.Fprintf(r.a.stdout, "%-4s  %s: %s\n", c.Status, c.What, harmless(c.Found))
 	if c.Means != "" {
 		fmt.Fprintf(r.a.stdout, "      %s\n", c.Means)
 	}

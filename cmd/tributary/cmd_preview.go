@@ -152,12 +152,3 @@ func printPage(a *app, p connector.Page, most int, asJSON bool) error {
 	_, err := fmt.Fprintf(a.stderr, "%d records on the page, %s; the server's clock: %s\n", len(p.Records), follows, p.Date)
 	return err
 }
-
-func oneLine(value []byte) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return ' '
-		}
-		return c
-	}, string(value))
-}

@@ -77,7 +77,7 @@ func printExchange(w io.Writer, x rest.Exchange) {
 func printHeaders(w io.Writer, sign string, h http.Header) {
 	for _, name := range slices.Sorted(keysOf(h)) {
 		for _, value := range h[name] {
-			fmt.Fprintf(w, "%s %s: %s\n", sign, name, value)
+			fmt.Fprintf(w, "%s %s: %s\n", sign, harmless(name), harmless(value))
 		}
 	}
 }
@@ -86,13 +86,7 @@ func keysOf(h map[string][]string) iter.Seq[string] { return maps.Keys(h) }
 
 func excerptOf(body string) string {
 	cut := len(body) > shownBody
-	text := strings.ToValidUTF8(body[:min(len(body), shownBody)], "\uFFFD")
-	text = strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
-			return '\uFFFD' // nothing of it may steer a terminal
-		}
-		return c
-	}, text)
+	text := harmless(strings.ToValidUTF8(body[:min(len(body), shownBody)], "\uFFFD"))
 	if cut {
 		text += fmt.Sprintf("… (%d bytes; -o json shows more)", len(body))
 	}

@@ -117,7 +117,7 @@ func report(stderr io.Writer, err error) int {
 	case err == nil:
 		return 0
 	case !errors.As(err, &coded):
-		fmt.Fprintf(stderr, "tributary: %v\nRun \"tributary help\", or a command with --help, for how it is used.\n", err)
+		fmt.Fprintf(stderr, "tributary: %s\nRun \"tributary help\", or a command with --help, for how it is used.\n", harmless(err.Error()))
 		return exitUsage
 	case coded.err == nil:
 		return coded.code
@@ -131,7 +131,7 @@ func report(stderr io.Writer, err error) int {
 		}
 		return coded.code
 	}
-	fmt.Fprintf(stderr, "tributary: %v\n", err)
+	fmt.Fprintf(stderr, "tributary: %s\n", harmless(err.Error()))
 	return coded.code
 }
 
