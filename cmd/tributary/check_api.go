@@ -38,6 +38,9 @@ func (r *checkReport) collections(ctx context.Context, cfg *Config, chosen []Col
 	}
 	var again []*apiCheck
 	for _, c := range chosen {
+		if ctx.Err() != nil {
+			return
+		}
 		if c.Handler != nil {
 			r.ok("collection "+c.String(), "is told of by a handler, which is not called: what it answers would be lost to the next pull")
 			continue
@@ -90,8 +93,11 @@ func (r *checkReport) again(ctx context.Context, again []*apiCheck, wait time.Du
 	}
 }
 
+// asked says how much was asked, where anything was answered.
 func (r *checkReport) asked(a *apiCheck) {
-	r.ok(a.what, "%s asked", count(a.check.Asked(), "page"))
+	if a.answer.header != nil {
+		r.ok(a.what, "%s asked", count(a.check.Asked(), "page"))
+	}
 }
 
 // contractOptions are those of a check of what is asked for as rest says, the collection

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,10 +54,13 @@ that is weaker than it could be, note is something to know.`,
 				chosen = append(chosen, s.Collections...)
 			}
 		}
-		r := &checkReport{a: a, json: output.json(), Checks: []check{}}
+		r := &checkReport{a: a, off: cmd.Context().Err, json: output.json(), Checks: []check{}}
 		r.kafka(cmd.Context(), cfg, chosen)
 		r.collections(cmd.Context(), cfg, chosen, wait)
-		return r.end()
+		if err := r.end(); cmd.Context().Err() == nil {
+			return err
+		}
+		return &exitError{exitFailed, errors.New("the check was called off before its end")}
 	}
 	return cmd
 }
@@ -73,7 +77,9 @@ type check struct {
 
 // A checkReport prints checks as they are made.
 type checkReport struct {
-	a      *app
+	a *app
+	// off says that the check was called off: what fails from then on says nothing.
+	off    func() error
 	json   bool
 	failed int     // and warned
 	Checks []check `json:"checks"`
@@ -93,6 +99,9 @@ func (r *checkReport) fail(what, found, remedy string) {
 }
 
 func (r *checkReport) add(c check) {
+	if r.off() != nil {
+		return
+	}
 	r.Checks = append(r.Checks, c)
 	if c.Status == "fail" || c.Status == "warn" {
 		r.failed++

@@ -84,6 +84,12 @@ func (c *cli) run(args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
+	return c.runIn(ctx, args...)
+}
+
+// runIn runs a command until ctx ends.
+func (c *cli) runIn(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	c.t.Helper()
 	var out, errs lockedBuffer
 	env := func(name string) (string, bool) { return "canary-token", name == "TOKEN" }
 	code = run(ctx, append(args, "-c", c.config), env, strings.NewReader(""), &out, &errs)

@@ -31,7 +31,7 @@ func TestNothingThatOthersSaySteersTheTerminal(t *testing.T) {
 		printExchange(&out, rest.Exchange{Method: "GET", URL: "http://api", Status: 200, Header: http.Header{"X-Said": {said}}, RequestBody: said, Body: said})
 		report(&out, &exitError{exitFailed, errors.New(said)})
 		report(&out, errors.New(said))
-		(&checkReport{a: &app{stdout: &out}}).fail("collection", said, "")
+		(&checkReport{a: &app{stdout: &out}, off: t.Context().Err}).fail("collection", said, "")
 		out.WriteString(eventLine(control.Event{Type: control.EventPull}, []byte(`{"seconds":1,"error":"`+strings.NewReplacer("\x1b", `\u001b`, "\x07", `\u0007`, "\r", `\r`, "\b", `\b`).Replace(said)+`"}`)))
 		if at := strings.IndexAny(out.String(), "\x1b\x07\u009b\u009d\u009c\r\b\x7f\u202e\u2066"); at >= 0 {
 			t.Errorf("%q reaches the terminal: %q", evil, out.String()[max(0, at-60):min(out.Len(), at+20)])
