@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -34,6 +35,9 @@ func (w *Writer) Readable(ctx context.Context) ([]connector.Position, error) {
 		return nil, err
 	}
 	stable, err := w.stable(ctx, ends)
+	if err == nil {
+		stable, err = w.uncovered(ctx, ends, stable)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +75,31 @@ func (w *Writer) found(partition int32, end int64) {
 	w.lane.mu.Lock()
 	defer w.lane.mu.Unlock()
 	w.ends[partition] = max(w.ends[partition], end)
+}
+
+// uncovered waits until what earlier lives of the lane have written is stable as well: a
+// stranger's transaction that was open below it hides it, and this life does not know of it.
+func (w *Writer) uncovered(ctx context.Context, ends, stable []int64) ([]int64, error) {
+	until, covered := slices.Clone(ends), false
+	for p := range ends {
+		if ends[p] >= 0 {
+			continue
+		}
+		at := hang{w.topic, int32(p), stable[p]}
+		err := w.lane.uncommitted(ctx, at, func(r *kgo.Record) error {
+			if !r.Attrs.IsControl() && batchNumber(r) > 0 {
+				until[p], covered = r.Offset+1, true
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for records behind an open transaction in topic %s partition %d: %w", w.topic, p, err)
+		}
+	}
+	if !covered {
+		return stable, nil
+	}
+	return w.stable(ctx, until)
 }
 
 // stable waits until the last stable offset of each partition has reached the end that is

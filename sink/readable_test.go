@@ -209,6 +209,52 @@ func unmarked(r *kmsg.ListOffsetsRequest) kmsg.Response {
 	return resp
 }
 
+// An earlier life's records may lie above a transaction that a stranger has open in the topic.
+func TestReadableWaitsForAStrangerThatHidesWhatAnEarlierLifeCommitted(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	cfg := k.config("a", "1")
+	l, life := k.acquired(cfg)
+	w := k.writer(l, "people")
+	w.upserts(t, "1") // 0 and a marker
+	stranger := k.client(kgo.TransactionalID("stranger"), kgo.DefaultProduceTopic("s.people"))
+	open := func() {
+		if err := errors.Join(stranger.BeginTransaction(), stranger.ProduceSync(t.Context(), kgo.StringRecord("x")).FirstErr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()            // 2
+	w.upserts(t, "2") // 3 and a marker
+	if err := life.end(); err != nil {
+		t.Fatal(err)
+	}
+	l, life = k.acquired(cfg)
+	w = k.writer(l, "people")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if got, err := w.Readable(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "its records go up to 4") {
+		t.Errorf("readable at %v (%v), and nobody is shown the record at offset 3", got, err)
+	}
+	if err := stranger.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.offsets(t); !slices.Equal(got, []int64{4}) {
+		t.Errorf("readable at %v", got)
+	}
+	if err := life.end(); err != nil {
+		t.Fatal(err)
+	}
+	// One that hides nothing of ours is not waited for.
+	open()
+	l, life = k.acquired(cfg)
+	if got := k.writer(l, "people").offsets(t); !slices.Equal(got, []int64{4}) {
+		t.Errorf("readable at %v", got)
+	}
+	if err := life.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestALeaderThatMovesIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	k := newKafka(t, kfake.NumBrokers(2))
