@@ -53,12 +53,17 @@ func (t Instant) Add(d time.Duration) Instant {
 	}
 }
 
-// Sub returns t − u, at most what a Duration holds.
+// Sub returns t − u, at most what a Duration holds, which is 292 years.
 func (t Instant) Sub(u Instant) time.Duration {
-	if t == Forever || u == Beginning {
+	const most = math.MaxInt64 / int64(time.Microsecond)
+	switch d := int64(t - u); {
+	case t == Forever || u == Beginning, t >= u && (d < 0 || d > most):
 		return math.MaxInt64
+	case t < u && (d >= 0 || d < -most):
+		return math.MinInt64
+	default:
+		return time.Duration(d) * time.Microsecond
 	}
-	return time.Duration(t-u) * time.Microsecond
 }
 
 // Floor cuts the instant to a whole tick, counted from the epoch. A tick under a

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,47 @@ func TestACollectionMayStartLater(t *testing.T) {
 				t.Errorf("then published %q", got)
 			}
 		})
+	}
+}
+
+// The time from such a start on is more than a Duration holds.
+func TestACollectionThatStartsCenturiesAgoHasTrailingPasses(t *testing.T) {
+	for _, year := range []int{1, 1500, 1601, 1700, 1970} {
+		now := InstantOf(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC))
+		s := &shelf{rows: []Record{row("first", now.Add(-10*time.Second), 1)}, date: now}
+		set := basic()
+		set.Start.At = InstantOf(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
+		r, _, out := scripted(t, set, s.page)
+		if err := r.Pull(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// It is written to all the time, and a record turns visible late.
+		s.rows = []Record{row("late", now.Add(-20*time.Second), 1), s.rows[0]}
+		for range 3 {
+			s.date = s.date.Add(set.Lookback)
+			s.rows = append(s.rows, row(s.date.String(), s.date.Add(-time.Second), 1))
+			if err := r.Pull(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := strings.Join(published(out), " "); !strings.Contains(got, "late") {
+			t.Errorf("from the year %d on it published %s", year, got)
+		}
+	}
+}
+
+func TestTheTimeBetweenTwoInstantsIsAtMostWhatADurationHolds(t *testing.T) {
+	ancient, future := InstantOf(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)), InstantOf(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, c := range []struct {
+		t, u Instant
+		want time.Duration
+	}{
+		{5, 3, 2 * time.Microsecond}, {3, 5, -2 * time.Microsecond}, {future, ancient, math.MaxInt64}, {ancient, future, math.MinInt64},
+		{Forever, 0, math.MaxInt64}, {0, Beginning, math.MaxInt64}, {Beginning, 0, math.MinInt64}, {0, Forever, math.MinInt64}, {Forever - 1, -2, math.MaxInt64},
+	} {
+		if got := c.t.Sub(c.u); got != c.want {
+			t.Errorf("%v - %v = %v, want %v", c.t, c.u, got, c.want)
+		}
 	}
 }
 
