@@ -28,7 +28,7 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	if err != nil {
 		return nil, err
 	}
-	out := outcome{failed: map[string]error{}}
+	out := outcome{written: map[partition]bool{}, failed: map[string]error{}}
 	// A produce that hangs is given up by force, after which the client is worthless.
 	watchdog := time.AfterFunc(l.cfg.watchdog(), func() {
 		out.fail(l.cfg.Topic, errHung)
@@ -48,6 +48,11 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 		return failed, fmt.Errorf("flush: %w", err)
 	case bit:
 		return failed, errHung
+	}
+	if err := l.known(out.written); err != nil {
+		return failed, err
+	}
+	switch {
 	case len(failed) == 0 && acked != records:
 		return nil, fmt.Errorf("%d of %d records have no answer", records-acked, records)
 	case len(failed) > 0:
@@ -156,9 +161,11 @@ var errNowhere = errors.New("a record was taken and its offset was not told")
 
 // outcome collects the promises of a transaction's records.
 type outcome struct {
-	mu     sync.Mutex
-	acked  int
-	failed map[string]error // the first error of each topic
+	mu      sync.Mutex
+	acked   int
+	written map[partition]bool
+	last    partition        // of written, so that a run of records looks it up once
+	failed  map[string]error // the first error of each topic
 }
 
 func (o *outcome) promise(r *kgo.Record, err error) {
@@ -171,6 +178,9 @@ func (o *outcome) promise(r *kgo.Record, err error) {
 	}
 	o.mu.Lock()
 	o.acked++
+	if p := (partition{r.Topic, r.Partition}); p != o.last {
+		o.last, o.written[p] = p, true
+	}
 	o.mu.Unlock()
 }
 

@@ -169,8 +169,10 @@ func republish(ctx context.Context, cl *kgo.Client, what []*found) error {
 	var mu sync.Mutex
 	var failed error
 	denied := deniedError{topics: map[string]bool{}, err: kerr.TopicAuthorizationFailed}
+	written := map[partition]bool{}
 	for _, f := range what {
 		for _, r := range f.records {
+			written[partition{r.Topic, r.Partition}] = true
 			c := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
 			cl.Produce(ctx, c, func(r *kgo.Record, err error) {
 				mu.Lock()
@@ -192,6 +194,9 @@ func republish(ctx context.Context, cl *kgo.Client, what []*found) error {
 		return &denied
 	case failed != nil:
 		return fmt.Errorf("publish anew what Kafka left hanging: %w", failed)
+	}
+	if err := known(ctx, cl, written); err != nil {
+		return err
 	}
 	if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("publish anew what Kafka left hanging: %w", err)

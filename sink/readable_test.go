@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/connector"
+	"tributary/test/kafkatest"
 )
 
 // acquired hands a lane over that lives until the test ends it.
@@ -112,9 +113,11 @@ func TestAnOffsetIsBehindTheLastRecordAndNeverBehindAMarker(t *testing.T) {
 		if err := cl.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.ProduceSync(t.Context(), kgo.KeySliceRecord([]byte("x"), fmt.Append(nil, n))).FirstErr(); err != nil {
+		r := kgo.KeySliceRecord([]byte("x"), fmt.Append(nil, n))
+		if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
+		kafkatest.Known(t, cl, r)
 		if err := cl.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 			t.Fatal(err)
 		}

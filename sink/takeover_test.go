@@ -20,6 +20,7 @@ import (
 
 	"tributary/connector"
 	"tributary/offsets"
+	"tributary/test/kafkatest"
 )
 
 // The predecessor commits until its successor's producer id has fenced it: whoever has
@@ -77,6 +78,7 @@ func TestWhoIsFencedWaitsForTheClaimOfItsSuccessor(t *testing.T) {
 	if err := successor.ProduceSync(ctx, claim).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+	kafkatest.Known(t, successor, claim)
 	if err := successor.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}

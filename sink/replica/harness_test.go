@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/connector"
+	"tributary/test/kafkatest"
 )
 
 // A kafka is an in-process cluster with a transactional producer.
@@ -81,6 +82,7 @@ func (k *kafka) transaction(end kgo.TransactionEndTry, records ...*kgo.Record) [
 	if err := k.cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		k.t.Fatal(err)
 	}
+	kafkatest.Known(k.t, k.cl, records...)
 	if err := k.cl.EndTransaction(ctx, end); err != nil {
 		k.t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/test/kafkatest"
 )
 
 // TestAnEndThatNoConsumerIsToldOf: below another's open transaction lies nothing but what
@@ -22,7 +24,9 @@ func TestAnEndThatNoConsumerIsToldOf(t *testing.T) {
 	must(t, k.cl.ProduceSync(ctx, put("1", `{"aborted":1}`)).FirstErr())
 	other := k.client(kgo.TransactionalID("other"))
 	must(t, other.BeginTransaction())
-	must(t, other.ProduceSync(ctx, put("2", `{"a":2}`)).FirstErr())
+	committed := put("2", `{"a":2}`)
+	must(t, other.ProduceSync(ctx, committed).FirstErr())
+	kafkatest.Known(t, other, committed)
 	must(t, k.cl.EndTransaction(ctx, kgo.TryAbort))
 	r := start(t, k.config(pathOf(t)))
 	r.eventually("it may be read", func() bool { return r.Status().Collections[0].Restoring == "" })

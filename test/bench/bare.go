@@ -182,6 +182,15 @@ func (c bareConfig) commit(ctx context.Context, cl *kgo.Client, batch []*page) e
 	if err := failed.Err(); err != nil {
 		return err
 	}
+	// Until it knows of a topic that it has just begun to produce to, the client aborts instead.
+	for _, topic := range []string{c.topic, c.offsets} {
+		for {
+			if leader, _, _ := cl.PartitionLeader(topic, 0); leader != -1 || ctx.Err() != nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 	return cl.EndTransaction(ctx, kgo.TryCommit)
 }
 

@@ -311,12 +311,14 @@ func (r *rig) loseEnd(published *kgo.Record) *kgo.Record {
 	if err := cl.BeginTransaction(); err != nil {
 		r.t.Fatal(err)
 	}
+	var copies []*kgo.Record
 	for _, x := range all[:first] {
-		cl.Produce(r.context(), &kgo.Record{Topic: r.offsets(), Key: x.Key, Value: x.Value}, nil)
+		copies = append(copies, &kgo.Record{Topic: r.offsets(), Key: x.Key, Value: x.Value})
 	}
-	if err := cl.Flush(r.context()); err != nil {
+	if err := cl.ProduceSync(r.context(), copies...).FirstErr(); err != nil {
 		r.t.Fatal(err)
 	}
+	kafkatest.Known(r.t, cl, copies...)
 	if err := cl.EndTransaction(r.context(), kgo.TryCommit); err != nil {
 		r.t.Fatal(err)
 	}

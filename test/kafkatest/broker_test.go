@@ -32,6 +32,7 @@ func transact(t *testing.T, b *Broker, topic string, end kgo.TransactionEndTry, 
 	if err := cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+	Known(t, cl, records...)
 	if err := cl.EndTransaction(t.Context(), end); err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +71,11 @@ func TestReadWaitsForAnOpenTransaction(t *testing.T) {
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cl.ProduceSync(t.Context(), kgo.StringRecord("open")).FirstErr(); err != nil {
+	open := kgo.StringRecord("open")
+	if err := cl.ProduceSync(t.Context(), open).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+	Known(t, cl, open)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if got, err := readCommitted(ctx, b.Client(t), topic); err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/test/hostile"
+	"tributary/test/kafkatest"
 )
 
 const partitions = 3
@@ -205,6 +206,7 @@ func (k *kafka) publish(t *testing.T, topic string, batches [][]*kgo.Record, abo
 			if err := cl.ProduceSync(ctx, copies...).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
+			kafkatest.Known(t, cl, copies...)
 			if err := cl.EndTransaction(ctx, end); err != nil {
 				t.Fatal(err)
 			}
