@@ -25,7 +25,9 @@ func newPullCmd(a *app) *cobra.Command {
 source, and waits until everything that it read is committed and readable by a read_committed
 consumer, and in the replica where there is one. It says up to where a consumer must read to have seen it.
 
-A pull that fails, or is not done in time, ends with exit code 1; one that is too late goes on.`,
+A collection of a source that is not pulled, because its API fails or because it is paused, keeps no
+other from being pulled, and is named. If any was not pulled, or not in time, the exit code is 1; what
+is too late goes on.`,
 		Example: `  tributary pull salesloft.people
   tributary pull salesloft --reason after-update --timeout 2m`,
 		Args: cobra.MinimumNArgs(1),
@@ -119,6 +121,8 @@ func failedPull(t target, err error) pullView {
 	return v
 }
 
+func (v *pullView) name() string { return strings.TrimSuffix(v.Source+"."+v.Collection, ".") }
+
 // why is what is wrong, "" if nothing is.
 func (v *pullView) why() string {
 	if v.Problem != nil {
@@ -149,7 +153,7 @@ func printPulls(a *app, pulls []pullView, asJSON bool) error {
 	if !asJSON {
 		for _, v := range pulls {
 			if why := v.why(); why != "" {
-				fmt.Fprintf(a.stderr, "tributary: %s: %s\n", strings.TrimSuffix(v.Source+"."+v.Collection, "."), why)
+				fmt.Fprintf(a.stderr, "tributary: %s: %s\n", v.name(), why)
 			}
 		}
 	}
@@ -162,6 +166,7 @@ func printPulled(a *app, pulls []pullView) error {
 	for _, v := range pulls {
 		p := v.Pulled
 		if p == nil {
+			fmt.Fprintf(w, "%s\t-\t-\tNOT PULLED\n", v.name())
 			continue
 		}
 		var reasons, positions []string

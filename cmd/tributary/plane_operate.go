@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,12 +47,24 @@ func (c *collection) rests() error {
 		c.mu.Lock()
 		hold := c.hold
 		c.mu.Unlock()
-		if hold != control.HoldNone {
+		switch hold {
+		case control.HoldNone:
+		case control.HoldStopped:
+			return errClosed
+		default:
 			return connector.ErrHeld
 		}
 	}
 	return nil
 }
+
+// errClosed is connector.ErrHeld of what an operator has stopped.
+var errClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string        { return "it is stopped by an operator" }
+func (closedError) Is(target error) bool { return target == connector.ErrHeld }
 
 // closed says whether an operator has stopped it, and does not merely let it rest.
 func (c *collection) closed() bool {
@@ -142,7 +155,9 @@ func (p *plane) next(ctx context.Context, c *collection, was *ownedLane) error {
 }
 
 // visit changes committed state as the commands do, and returns when our own lane goes on
-// from there: it would learn that it was fenced with its next transaction only.
+// from there: it would learn that it was fenced with its next transaction only. That may take
+// longer than a moment, for the lane reads all of its state again; who is told that it is not
+// back yet is told too that what he wanted is done.
 func (p *plane) visit(ctx context.Context, c *collection, edit func() error) error {
 	was, err := p.lane(ctx, c)
 	if err != nil {
@@ -152,8 +167,24 @@ func (p *plane) visit(ctx context.Context, c *collection, edit func() error) err
 		return asControl(err)
 	}
 	was.again(sink.ErrAgain)
-	return p.next(ctx, c, was)
+	ctx, cancel := context.WithTimeout(ctx, returnTime)
+	defer cancel()
+	for now := p.e.lane(c.lane); now == nil || now == was; now = p.e.lane(c.lane) {
+		if err := sleep(ctx, 10*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
+			return &control.Error{
+				Kind:   control.TooLate,
+				Detail: fmt.Sprintf("it is done and committed, but lane %d, which is acquired anew for it, is not back yet", c.lane),
+				Remedy: "it need not be sent again; the log says what the lane waits for",
+			}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// returnTime is how long who has changed committed state waits for the lane to go on.
+const returnTime = time.Minute
 
 func (p *plane) Restart(ctx context.Context, n control.Name) error {
 	c, err := p.find(n)

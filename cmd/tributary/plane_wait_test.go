@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -188,5 +189,39 @@ func TestAPullIsNotWaitedForThatIsHeldBackBeyondItsTime(t *testing.T) {
 	tooLate("accounts") // which must wait with it
 	if r.requests.Load() != n {
 		t.Errorf("%d requests beside the hold", r.requests.Load()-n)
+	}
+}
+
+func TestThePullOfASourcePullsWhatDoesNotRest(t *testing.T) {
+	r := runningPlane(t)
+	api := control.NewHandler(r.plane, control.Config{Loopback: true})
+	defer api.Close()
+	pull := func() (int, control.Problem) {
+		w := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/sources/shop/pull", nil)
+		api.ServeHTTP(w, req)
+		var p control.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			t.Fatal(err)
+		}
+		return w.Code, p
+	}
+	if code, p := pull(); code != http.StatusOK {
+		t.Fatalf("%d: %+v", code, p)
+	}
+	people := control.Name{Source: "shop", Collection: "people"}
+	for hold, says := range map[control.Hold]string{control.HoldPaused: "paused by an operator", control.HoldStopped: "stopped by an operator"} {
+		if err := r.Hold(t.Context(), people, hold); err != nil {
+			t.Fatal(err)
+		}
+		code, p := pull()
+		if code != http.StatusConflict || !strings.HasSuffix(p.Type, ":incomplete") || len(p.Pulls) != 2 {
+			t.Fatalf("%s: %d: %+v", hold, code, p)
+		}
+		for _, c := range p.Pulls {
+			if rests := c.Collection == "people"; rests != (c.Pulled == nil) || rests != (c.Problem != nil) || rests && !strings.Contains(c.Problem.Detail, says) {
+				t.Errorf("%s: %s came to %+v, %+v", hold, c.Collection, c.Pulled, c.Problem)
+			}
+		}
 	}
 }

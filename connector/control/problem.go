@@ -47,6 +47,7 @@ var titles = map[string]string{
 	"conflict":       "Not in this state",
 	"unavailable":    "Not now",
 	"failed":         "The source failed",
+	"incomplete":     "Not all of them were pulled",
 	"too-late":       "Not within the time given",
 	"unknown-route":  "There is no such route",
 	"method":         "Not by this method",

@@ -180,8 +180,9 @@ func (h *Handler) pullSource(r *http.Request) (int, any, error) {
 	})
 }
 
-// pulledSource is a problem as soon as one of its pulls is: who asks would take stale
-// records for fresh ones.
+// pulledSource is a problem as soon as one of its pulls is, also of a collection that rests
+// because an operator wants it so: who asks would take stale records for fresh ones. The
+// others were pulled all the same, and it says so by a type of its own.
 func pulledSource(source string, pulls []SourcePull) (int, any, error) {
 	var worst *Problem
 	bad := 0
@@ -198,9 +199,31 @@ func pulledSource(source string, pulls []SourcePull) (int, any, error) {
 		return http.StatusOK, map[string]any{"source": source, "pulls": pulls}, nil
 	}
 	p := *worst
-	p.Detail = fmt.Sprintf("%d of %d collections of %s were not pulled; one of them: %s", bad, len(pulls), source, worst.Detail)
+	if bad < len(pulls) {
+		p = *newProblem(worst.Status, "incomplete", "", "`pulls` says of each what it came to: "+worst.Remedy)
+	}
+	p.Detail = fmt.Sprintf("%d of %d collections of %s were not pulled, %s", bad, len(pulls), source, whose(pulls))
 	p.Collection, p.Pulls = nil, pulls
 	return 0, nil, &p
+}
+
+// whose says which collections were not pulled, and why, of no more than a few.
+func whose(pulls []SourcePull) string {
+	var parts []string
+	left := 0
+	for _, p := range pulls {
+		switch {
+		case p.Problem == nil:
+		case len(parts) < 3:
+			parts = append(parts, p.Collection+": "+p.Problem.Detail)
+		default:
+			left++
+		}
+	}
+	if left > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", left))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // quote shows what a client sent.

@@ -99,10 +99,34 @@ func TestThePullOfASourceIsAsGoodAsItsWorst(t *testing.T) {
 		}
 		return control.Pulled{Name: n}, nil
 	}
-	p := serve(t, plane, nil).ask("POST", "/v1/sources/eu/pull", "").problem(502, "failed")
+	p := serve(t, plane, nil).ask("POST", "/v1/sources/eu/pull", "").problem(502, "incomplete")
 	if len(p.Pulls) != 2 || p.Pulls[0].Pulled == nil || p.Pulls[1].Problem == nil || !strings.Contains(p.Detail, "1 of 2") {
 		t.Errorf("the problem is %+v", p)
 	}
+}
+
+// TestWhatRestsKeepsNoOtherOfItsSourceFromBeingPulled, and is no success.
+func TestWhatRestsKeepsNoOtherOfItsSourceFromBeingPulled(t *testing.T) {
+	plane := three()
+	paused := map[string]bool{"people": true}
+	plane.OnPull = func(_ context.Context, n control.Name, _ connector.Reason) (control.Pulled, error) {
+		if paused[n.Collection] {
+			return control.Pulled{}, &control.Error{Kind: control.Conflict, Detail: "it is paused by an operator", Remedy: "resume it first"}
+		}
+		return control.Pulled{Name: n}, nil
+	}
+	h := serve(t, plane, nil)
+	p := h.ask("POST", "/v1/sources/eu/pull", "").problem(409, "incomplete")
+	if !strings.Contains(p.Detail, "1 of 2") || !strings.Contains(p.Detail, "people: it is paused by an operator") || len(p.Pulls) != 2 {
+		t.Fatalf("the problem is %+v", p)
+	}
+	if rests, other := p.Pulls[0], p.Pulls[1]; rests.Problem == nil || rests.Problem.Type != "urn:tributary:problem:conflict" || rests.Pulled != nil ||
+		other.Problem != nil || other.Pulled == nil || other.Pulled.Collection != "accounts" {
+		t.Errorf("they came to %+v", p.Pulls)
+	}
+	h.ask("POST", "/v1/sources/eu/pull", `{"collections":["accounts"]}`).is(200)
+	paused["accounts"] = true
+	h.ask("POST", "/v1/sources/eu/pull", "").problem(409, "conflict")
 }
 
 // A gate is a pull that waits until it is let go.

@@ -4,35 +4,43 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
-// Bounds of what is remembered of requests with an Idempotency-Key.
+// Bounds of what is remembered of requests with an Idempotency-Key. Beyond them the oldest
+// answers are forgotten before their time: who sends such a request again pulls again, which
+// does no harm.
 const (
-	replayTime = 10 * time.Minute
-	maxReplays = 4096
-	maxKey     = 255
+	replayTime     = 10 * time.Minute
+	maxReplays     = 4096
+	maxReplayBytes = 16 << 20
+	maxKey         = 255
 )
 
 // replays are the requests that came with an Idempotency-Key: those that run, and those
 // whose answers are given again. The zero value is ready.
 type replays struct {
-	mu  sync.Mutex
-	all map[string]*replay
+	mu    sync.Mutex
+	all   map[string]*replay
+	kept  []*replay // those that have ended, in the order in which they did
+	bytes int       // of their answers and keys
 }
 
 // A replay is one request, and everybody who waits for its answer.
 type replay struct {
+	key  string
 	body [sha256.Size]byte
 	done chan struct{}
 
 	status int
 	answer any
 	err    error
-	until  time.Time // of what is remembered; zero while it runs
+	until  time.Time // for how long it is remembered; zero while it runs
 }
 
 // replay does a request that has an Idempotency-Key once: who sends it again waits for the
@@ -76,48 +84,69 @@ func (h *Handler) run(r *http.Request, body []byte, run *replay, do func(*http.R
 		defer func() { h.seen.end(run) }()
 		defer h.contain(&run.err)
 		run.status, run.answer, run.err = do(again)
+		if run.err == nil {
+			run.answer, run.err = frozen(run.answer)
+		}
 	})
+}
+
+// frozen is an answer as it is kept, of a length that is known, and which nobody can append to.
+func frozen(answer any) (json.RawMessage, error) {
+	raw, err := encode(answer)
+	return slices.Clip(raw), err
 }
 
 // join returns the request with that key, and whether it is a new one.
 func (s *replays) join(key string, body [sha256.Size]byte) (run *replay, first bool, p *Problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if run := s.all[key]; run != nil && run.alive(now) {
+	s.forget(time.Now(), maxReplays)
+	if run := s.all[key]; run != nil {
 		if run.body != body {
 			return nil, false, newProblem(http.StatusUnprocessableEntity, "other-request", "a request with this Idempotency-Key had another body", "use another key for another request")
 		}
 		return run, false, nil
 	}
+	s.forget(time.Now(), maxReplays-1)
 	if len(s.all) >= maxReplays {
-		for k, run := range s.all {
-			if !run.alive(now) {
-				delete(s.all, k)
-			}
-		}
-	}
-	if len(s.all) >= maxReplays {
-		return nil, false, tooMany("keys of requests are remembered", maxReplays)
+		return nil, false, tooMany("requests with a key run", maxReplays)
 	}
 	if s.all == nil {
 		s.all = map[string]*replay{}
 	}
-	run = &replay{body: body, done: make(chan struct{})}
+	run = &replay{key: key, body: body, done: make(chan struct{})}
 	s.all[key] = run
 	return run, true, nil
 }
 
-// alive says whether a request runs, or has an answer that is given again.
-func (r *replay) alive(now time.Time) bool { return r.until.IsZero() || now.Before(r.until) }
+// forget forgets the answers whose time is over, and the oldest beyond the bounds. The mutex
+// is held.
+func (s *replays) forget(now time.Time, most int) {
+	for len(s.kept) > 0 && (!now.Before(s.kept[0].until) || s.bytes > maxReplayBytes || len(s.all) > most) {
+		delete(s.all, s.kept[0].key)
+		s.bytes -= s.kept[0].size()
+		s.kept[0] = nil
+		s.kept = s.kept[1:]
+	}
+}
 
-// end lets everybody go who waits.
+// size is about how many bytes of memory an answer takes.
+func (r *replay) size() int {
+	raw, _ := r.answer.(json.RawMessage)
+	return len(raw) + len(r.key)
+}
+
+// end lets everybody go who waits, and keeps the answer unless it is a failure.
 func (s *replays) end(run *replay) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run.until = time.Now()
-	if run.err == nil {
-		run.until = run.until.Add(replayTime)
-	}
 	close(run.done)
+	if run.err != nil {
+		delete(s.all, run.key)
+		return
+	}
+	run.until = time.Now().Add(replayTime)
+	s.kept = append(s.kept, run)
+	s.bytes += run.size()
+	s.forget(time.Now(), maxReplays)
 }

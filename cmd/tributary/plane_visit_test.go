@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tributary/connector/control"
+)
+
+// TestWhoChangesStateIsToldThatItIsDoneHoweverLongTheLaneTakes: told that it cannot be done now,
+// he would send it again.
+func TestWhoChangesStateIsToldThatItIsDoneHoweverLongTheLaneTakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		back time.Duration // until the lane is there again
+		kind control.Kind
+		done bool // without an error
+		took time.Duration
+	}{
+		"one that is back in no time":  {back: 0, done: true, took: 10 * time.Millisecond},
+		"one that has much to read":    {back: 30 * time.Second, done: true, took: 30 * time.Second},
+		"one that waits for Kafka":     {back: time.Hour, kind: control.TooLate, took: returnTime},
+		"one that is not there at all": {back: -1, kind: control.Unavailable, took: 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := planeOf(t, with("interval: 1m"))
+				col := p.by[apiPeople]
+				own := func(l *ownedLane) {
+					p.e.mu.Lock()
+					defer p.e.mu.Unlock()
+					p.e.lanes[col.lane] = l
+				}
+				if c.back >= 0 {
+					own(&ownedLane{again: func(error) {
+						own(nil)
+						time.AfterFunc(c.back, func() { own(&ownedLane{}) })
+					}})
+				}
+				edits, began := 0, time.Now()
+				err := p.visit(t.Context(), col, func() error { edits++; return nil })
+				took := time.Since(began)
+				var e *control.Error
+				if c.done != (err == nil) || err != nil && (!errors.As(err, &e) || e.Kind != c.kind) || took < c.took || took > c.took+time.Second {
+					t.Errorf("told %v after %s", err, took)
+				}
+				if begun := c.kind != control.Unavailable; begun != (edits == 1) {
+					t.Errorf("done %d times", edits)
+				}
+			})
+		})
+	}
+}
