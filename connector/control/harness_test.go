@@ -84,7 +84,7 @@ func (h *harness) ask(method, path, body string, change ...func(*http.Request)) 
 		h.t.Fatal(err)
 	}
 	a := &answer{t: h.t, status: resp.StatusCode, header: resp.Header, body: got}
-	specOf(h.t).hold(h.t, req, a)
+	specOf(h.t).hold(h.t, req, body, a)
 	return a
 }
 

@@ -97,7 +97,7 @@ func TestABodyIsJSONAndNotLargerThanItsBound(t *testing.T) {
 	h.ask("POST", people+"/pause", "{}", with("Content-Type", "application/json; charset=utf-8")).is(200)
 	long := `{"caller":"` + strings.Repeat("x", 1<<20) + `"}`
 	h.ask("POST", people+"/pull", long).problem(413, "too-large")
-	h.ask("POST", "/v1/sources/eu/push", long).is(200)
+	h.ask("POST", "/v1/sources/eu/push", `{"id":"1","next_state":"`+strings.Repeat("x", 1<<20)+`"}`).is(200)
 	h.ask("POST", "/v1/sources/eu/push", `{"a":"`+strings.Repeat("x", 32<<20)+`"}`).problem(413, "too-large")
 }
 

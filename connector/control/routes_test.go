@@ -30,7 +30,7 @@ func TestEveryRouteAnswersAsTheDocumentHasIt(t *testing.T) {
 		{"POST", people + "/sweep", `{"approve":true}`, 202},
 		{"GET", people + "/changes?key=7", "", 200},
 		{"POST", people + "/list", `{"filter":null}`, 200},
-		{"POST", people + "/aggregate?timeout=1s", `{}`, 200},
+		{"POST", people + "/aggregate?timeout=1s", `{"operation":"count"}`, 200},
 		{"GET", "/v1/log-level", "", 200},
 		{"PUT", "/v1/log-level", `{"level":"debug"}`, 200},
 		{"GET", "/v1/openapi.yaml", "", 200},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -51,8 +52,10 @@ func specOf(t testing.TB) *spec {
 	return s
 }
 
-// hold holds an answer against the document. What is no route of it is a problem.
-func (s *spec) hold(t *testing.T, req *http.Request, a *answer) {
+// hold holds a request and its answer against the document. What is no route of it is a
+// problem. What was done must be a request that the document has, and a body that was
+// not understood must be none.
+func (s *spec) hold(t *testing.T, req *http.Request, body string, a *answer) {
 	t.Helper()
 	inside := req.Clone(t.Context())
 	inside.URL.Scheme, inside.URL.Host, inside.Host = "", "", ""
@@ -61,14 +64,33 @@ func (s *spec) hold(t *testing.T, req *http.Request, a *answer) {
 		s.fits(t, "Problem", a.body)
 		return
 	}
+	inside.Body = io.NopCloser(strings.NewReader(body))
+	asked := &openapi3filter.RequestValidationInput{Request: inside, PathParams: params, Route: route, Options: &openapi3filter.Options{
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, // that is the guard's
+	}}
+	if body == "" {
+		inside.Body = nil
+	}
+	invalid := openapi3filter.ValidateRequest(t.Context(), asked)
+	var p control.Problem
+	switch _ = json.Unmarshal(a.body, &p); {
+	case a.status < 300 && invalid != nil:
+		t.Errorf("%s %s was answered with %d, and is no request of openapi.yaml: %v\n%.300s", req.Method, req.URL, a.status, invalid, body)
+	case p.Type == "urn:tributary:problem:malformed" && invalid == nil && ofTheSchema.MatchString(p.Detail):
+		t.Errorf("%s %s is a request of openapi.yaml, and was refused: %s\n%.300s", req.Method, req.URL, p.Detail, body)
+	}
 	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: inside, PathParams: params, Route: route},
+		RequestValidationInput: asked,
 		Status:                 a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),
 	})
 	if err != nil {
 		t.Fatalf("the answer to %s %s is not as openapi.yaml has it: %v\n%s", req.Method, req.URL.Path, err, a.body)
 	}
 }
+
+// ofTheSchema fits what is wrong with a body that its schema says too. It cannot say that a text
+// is no JSON, or names a member twice.
+var ofTheSchema = regexp.MustCompile("^(the body has an unknown member|the body is not what is expected|the body is no JSON object|there is no body)")
 
 // fits holds a value against one schema.
 func (s *spec) fits(t *testing.T, schema string, body []byte) {

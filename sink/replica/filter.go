@@ -101,7 +101,7 @@ func (d *filterDecoder) condition(n *node) (*condition, error) {
 	value = n.members["value"]
 	switch {
 	case compared || value != nil:
-		if c.field.text == "" || is == nil || len(c.below) > 0 || len(n.names) > 3 {
+		if c.field.text == "" || is == nil || slices.ContainsFunc(n.names, isLogic) {
 			return nil, n.fail(`wants "field" and "is", mostly "value" too, and nothing else`)
 		}
 		return c, d.value(n, c, value)
@@ -112,6 +112,9 @@ func (d *filterDecoder) condition(n *node) (*condition, error) {
 	}
 	return c, nil
 }
+
+// isLogic says whether a member makes one condition of others.
+func isLogic(name string) bool { return name == "and" || name == "or" || name == "not" }
 
 // value decodes what a field is compared with, by the operator.
 func (d *filterDecoder) value(at *node, c *condition, n *node) error {

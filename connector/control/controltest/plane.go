@@ -270,12 +270,12 @@ func (p *Plane) Changes(ctx context.Context, n control.Name, key string, limit i
 
 // List answers no records.
 func (p *Plane) List(ctx context.Context, n control.Name, query json.RawMessage) (json.RawMessage, error) {
-	return p.ask(ctx, "list", n, query, p.OnList, `{"records":[]}`)
+	return p.ask(ctx, "list", n, query, p.OnList, `{"records":[],"next":null,"positions":[]}`)
 }
 
 // Aggregate answers a count.
 func (p *Plane) Aggregate(ctx context.Context, n control.Name, query json.RawMessage) (json.RawMessage, error) {
-	return p.ask(ctx, "aggregate", n, query, p.OnAggregate, `{"rows":[]}`)
+	return p.ask(ctx, "aggregate", n, query, p.OnAggregate, `{"rows":[],"more":false,"positions":[]}`)
 }
 
 func (p *Plane) ask(ctx context.Context, what string, n control.Name, query json.RawMessage, on func(context.Context, control.Name, json.RawMessage) (json.RawMessage, error), otherwise string) (json.RawMessage, error) {
@@ -298,7 +298,7 @@ func (p *Plane) Push(ctx context.Context, source string, body json.RawMessage) (
 	if !slices.ContainsFunc(p.Sources(), func(s control.Source) bool { return s.Name == source }) {
 		return nil, unknown("source " + source)
 	}
-	return json.RawMessage(`{"sequence":1}`), nil
+	return json.RawMessage(`{"id":"1","sequence":1,"repeated":false,"positions":[]}`), nil
 }
 
 // Level returns the log level.
