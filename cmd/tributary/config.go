@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tributary/connector"
 	"tributary/connector/rest"
@@ -165,6 +167,7 @@ func parseConfig(text *configText, folder string, env func(string) (string, bool
 	if len(d.problems) > 0 {
 		return nil, d.err()
 	}
+	f.cfg.hide(slices.Sorted(maps.Keys(d.references)))
 	return &f.cfg, nil
 }
 

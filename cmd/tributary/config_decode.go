@@ -21,11 +21,15 @@ type decoder struct {
 	// more is wrong once more.
 	faults  int
 	secrets map[string]bool
-	unknown map[position]string // keys that were reported, with what was probably meant
+	// references are what references to secrets stand for, wherever they are.
+	references map[string]bool
+	unknown    map[position]string // keys that were reported, with what was probably meant
 }
 
 func newDecoder(x expander) *decoder {
-	return &decoder{expander: x, secrets: map[string]bool{}, unknown: map[position]string{}}
+	d := &decoder{expander: x, secrets: map[string]bool{}, references: map[string]bool{}, unknown: map[position]string{}}
+	d.expander.secret = func(s string) { d.references[s] = true }
+	return d
 }
 
 func (d *decoder) failAt(pos position, format string, args ...any) {

@@ -113,7 +113,7 @@ sources:
 `)
 	c := collectionOf(t, cfg, "api.people")
 	wantRest := rest.Config{
-		Base: c.Rest.Base, Path: "crm/people", Auth: &rest.Auth{HeaderName: "X-Api-Key", Header: canary + "token"},
+		Base: c.Rest.Base, Path: "crm/people", Auth: &rest.Auth{HeaderName: "X-Api-Key", Header: canary + "token"}, Secrets: []string{canary + "token"},
 		Params:  url.Values{"limit_paging_counts": {"true"}, "view": {"a", "b"}},
 		Headers: http.Header{"Accept": {"text/json"}}, Timeout: 10 * time.Second, MaxBody: 512 << 20, MaxCompressed: 5e6, MaxDepth: 9,
 		From: "from", To: "until", Format: "2006-01-02T15:04Z", Order: url.Values{"sort": {"updated"}},

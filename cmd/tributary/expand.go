@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -12,7 +13,12 @@ type expander struct {
 	env      func(string) (string, bool)
 	readFile func(string) ([]byte, error)
 	escape   func(string) string // what a reference stands for is written so; nil: as it is
+	secret   func(string)        // is told what a reference stands for that sounds secret; nil: nobody is
 }
+
+// secretReference finds references to credentials: by the name of the variable, and every
+// file, which is what secrets are mounted as.
+var secretReference = regexp.MustCompile(`(?i)^(?:file:|env:\w*(?:pass|pwd|secret|token|credential|auth|key)\w*)`)
 
 // hasReference says whether expanding text could change it.
 func hasReference(text string) bool { return strings.Contains(text, "${") }
@@ -43,6 +49,9 @@ func (x expander) expand(text string) (string, error) {
 		value, err := x.resolve(reference)
 		if err != nil {
 			return "", err
+		}
+		if x.secret != nil && secretReference.MatchString(reference) {
+			x.secret(value)
 		}
 		if x.escape != nil {
 			value = x.escape(value)

@@ -25,6 +25,9 @@ type Config struct {
 	Body    *Tree
 	// Auth is applied to every request; nil sends none.
 	Auth *Auth
+	// Secrets are further texts that no error and no trace shows, such as a key in Base or
+	// Path.
+	Secrets []string
 
 	// Timeout is the deadline for one page, from dialing to the last byte.
 	Timeout time.Duration

@@ -29,7 +29,7 @@ type Parent struct {
 // Beside returns the whole config of another list of the same API: what it shares with
 // the collection is the collection's.
 func (c *Config) Beside(list Config) Config {
-	list.Base, list.Auth, list.Errors = c.Base, c.Auth, c.Errors
+	list.Base, list.Auth, list.Secrets, list.Errors = c.Base, c.Auth, c.Secrets, c.Errors
 	list.Timeout, list.MaxBody, list.MaxCompressed, list.MaxDepth = c.Timeout, c.MaxBody, c.MaxCompressed, c.MaxDepth
 	if list.Format == "" {
 		list.Format, list.Zone = c.Format, c.Zone

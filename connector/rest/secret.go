@@ -31,6 +31,9 @@ func newScrubber(c *Config) scrubber {
 	for _, s := range c.Auth.secrets() {
 		add(s, minSecret)
 	}
+	for _, s := range c.Secrets {
+		add(s, minParamSecret)
+	}
 	for _, set := range c.secretSets() {
 		for _, values := range set {
 			for _, v := range values {
