@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Letter is a record that cannot be published, as the dead letter queue gets it.
@@ -43,13 +45,16 @@ type ReceiptChange struct {
 // is wrong, or the API, and that a person should look.
 const maxReceipts = 100_000
 
+// withoutID begins the key of a receipt of a record that has no id.
+const withoutID = "value:"
+
 // receiptKey names a record among the receipts. What is no entry's id has none here.
 func receiptKey(rec *Record) string {
 	if rec.ID != "" && len(rec.ID) <= MaxID {
 		return "id:" + rec.ID
 	}
 	digest := sha256.Sum256(rec.Value)
-	return "value:" + hex.EncodeToString(digest[:16])
+	return withoutID + hex.EncodeToString(digest[:16])
 }
 
 // letter meets a record that cannot be published. It is a letter when it is another
@@ -70,7 +75,7 @@ func (r *Reader) letter(rec *Record, tooLarge bool) error {
 	case had && rec.ID == "", had && now == old:
 		return nil
 	case had && r.sameLetter(now, old):
-	case !had && len(r.mem.Receipts) >= maxReceipts:
+	case !had && len(r.mem.Receipts) >= maxReceipts && !r.forgetPassed():
 		return &StopError{
 			What:   fmt.Sprintf("%d records cannot be published, and the next is record %q (%s): %s", maxReceipts, rec.ID, rec.Stamp, rec.Bad),
 			Remedy: "look at the records in the dead letter queue: most likely `id`, `cursor.field` or `records` is wrong; then mend it, and `tributary state reset` the collection",
@@ -104,9 +109,41 @@ func (r *Reader) mended(rec *Record) {
 	}
 	key := receiptKey(rec)
 	if old, had := r.mem.Receipts[key]; had && rec.Instant >= old.Instant {
+		r.dropReceipt(key)
+	}
+}
+
+func (r *Reader) dropReceipt(key string) {
+	if old, had := r.mem.Receipts[key]; had {
 		r.batch.Receipts = append(r.batch.Receipts, ReceiptChange{Key: key, Old: old, Had: true, Drop: true})
 		delete(r.mem.Receipts, key)
 	}
+}
+
+// forgetPassed makes room among the receipts, and says whether it did: a record without an id
+// leaves one for each of its versions, and those below every bound are not read again where
+// nothing sweeps.
+func (r *Reader) forgetPassed() bool {
+	s := &r.mem.State
+	if r.set.Sweeps.Every > 0 || r.hears || r.set.Unfiltered || s.Trailing == Beginning {
+		return false
+	}
+	read := s.Trailing
+	if s.Feed.Trailing != 0 {
+		read = min(read, s.Feed.Trailing)
+	}
+	read = read.Add(-r.set.Lookback - r.set.Overlap)
+	var keys []string
+	for key, x := range r.mem.Receipts {
+		if strings.HasPrefix(key, withoutID) && x.Instant != Beginning && x.Instant < read {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys) // the order of a map is no order: a run must be repeatable
+	for _, key := range keys[:min(len(keys), absentPiece)] {
+		r.dropReceipt(key)
+	}
+	return len(keys) > 0
 }
 
 // receipts drops those of before that are not in after, and sets those of after.

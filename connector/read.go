@@ -66,6 +66,9 @@ func (r *Reader) window(ctx context.Context, q Query, to Instant, onward bool) (
 	}
 	shown, last := r.take(rows, p.Date)
 	last = max(last, r.passed) // a page of records that cannot be published leads on too
+	if r.lead.Instant > shown.Instant {
+		shown = r.lead
+	}
 	switch next := last.Floor(r.set.Tick); {
 	case w.last:
 		w.end = to
@@ -123,7 +126,7 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 	r.walk.show(r, p.Records)
 	rows = p.Records[:0:len(p.Records)]
 	top := Beginning
-	r.passed = Beginning
+	r.passed, r.lead = Beginning, Cursor{Instant: Beginning}
 	for _, rec := range p.Records {
 		unfit := r.unfit(rec)
 		if unfit == "" {
@@ -146,6 +149,9 @@ func (r *Reader) admit(p *Page, q Query) (rows []Record, cut bool, err error) {
 		r.walk.alive(r, rec)
 		if rec.Instant != 0 {
 			r.passed = max(r.passed, rec.Instant)
+			if rec.Instant > r.lead.Instant && rec.Instant <= r.horizon(p.Date) {
+				r.lead = Cursor{Text: rec.Stamp, Instant: rec.Instant}
+			}
 		}
 		tooLarge := rec.Bad == ""
 		rec.Bad = unfit
@@ -201,22 +207,6 @@ func (s *Settings) CheckOrder(p Page, q Query) error {
 		newest = max(newest, rec.Instant)
 	}
 	return nil
-}
-
-// bad counts a record that cannot be published, or stops at it.
-func (r *Reader) bad(rec Record, tooLarge bool) error {
-	r.m.Skipped.WithLabelValues("bad_record").Inc()
-	switch r.set.OnBadRecord {
-	case SkipBadRecord:
-		r.env.Log.Warn("record passed over", "id", rec.ID, "stamp", rec.Stamp, "why", rec.Bad)
-		return nil
-	case DeadLetterQueue:
-		return r.letter(&rec, tooLarge)
-	}
-	return &StopError{
-		What:   fmt.Sprintf("record %q (%s) cannot be published: %s", rec.ID, rec.Stamp, rec.Bad),
-		Remedy: "mend the record at its source, or set `on_bad_record: dlq` (such records go to a topic of their own) or `on_bad_record: skip` for this collection",
-	}
 }
 
 func (r *Reader) stuck(a, last Instant) error {

@@ -53,14 +53,16 @@ type Reader struct {
 	seen  Instant // of the first answer of the last head reading that came to its end
 	// quiet is until when probes wait after one that showed nothing.
 	quiet   Instant
-	changed bool    // this pull published something
-	sent    *ahead  // a request that was sent ahead
-	passed  Instant // the newest of the last page's records that cannot be published
-	slipped bool    // the last head reading by walks may have missed a record
-	put     putOff  // the tie that does not come to rest
-	walk    *walk   // of the sweep that runs, nil between two turns of it
-	probes  int     // ids that a probe may ask for, as far as the source bears it
-	several bool    // an answer to a probe has shown more than one record
+	changed bool               // this pull published something
+	sent    *ahead             // a request that was sent ahead
+	passed  Instant            // the newest of the last page's records that cannot be published
+	lead    Cursor             // the newest of them that the cursor may move to
+	past    map[event]struct{} // those that were counted
+	slipped bool               // the last head reading by walks may have missed a record
+	put     putOff             // the tie that does not come to rest
+	walk    *walk              // of the sweep that runs, nil between two turns of it
+	probes  int                // ids that a probe may ask for, as far as the source bears it
+	several bool               // an answer to a probe has shown more than one record
 	later   putBack
 	feed    *Reader // of the list of deletions, nil without one
 	// hears says that this is such a reader, heard what it has acted on, before up to where

@@ -318,9 +318,6 @@ func (t *simTopics) final(reader *Reader, s *sim) (faults []string) {
 	if s.p.order != "" {
 		requests = s.requests - 1 // as many as there are pages, or twice
 	}
-	if s.p.bad > 0 {
-		requests = s.requests - 1 // those behind the cursor, which is at the last good one
-	}
 	if s.requests != requests+1 || t.commits != commits {
 		faults = append(faults, fmt.Sprintf("an idle pull took %d requests and %d commits", s.requests-requests, t.commits-commits))
 	}

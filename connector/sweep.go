@@ -332,6 +332,7 @@ func (r *Reader) tombstone(id string, date Instant) {
 		r.batch.Changes = append(r.batch.Changes, Change{ID: id, Instant: date})
 		r.forget(id)
 	}
+	r.dropReceipt("id:" + id)
 	r.settled(id)
 }
 

@@ -274,8 +274,8 @@ func (r *Reader) setAside(p *Page, from Instant, now *round) (bad []Record) {
 			if b.ID == "" || len(b.ID) > MaxID {
 				b.ID = "\x00" + receiptKey(rec)
 			}
-			if b.Instant == 0 { // it has none that counts, and may be any
-				b.Instant = from
+			if b.Stamp = rec.Stamp; b.Instant == 0 { // it has none that counts, and may be any
+				b.Instant, b.Stamp = from, ""
 			}
 			bad = append(bad, b)
 		}
@@ -311,7 +311,7 @@ func (c *circuit) note(l *Ledger, rows []Record, now *round) {
 		if known {
 			m |= c.marks[place]
 		}
-		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant && rec.Bad == "" {
+		if rec.Instant <= c.horizon && rec.Instant > c.best.Instant && (rec.Bad == "" || rec.Stamp != "") {
 			c.best = Cursor{Text: rec.Stamp, Instant: rec.Instant}
 		}
 		now.rows++
