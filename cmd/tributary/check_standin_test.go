@@ -21,7 +21,7 @@ func TestCheckBlamesNoPreset(t *testing.T) {
 		if _, there := rest.Preset(c.preset); !there && c.source == "" {
 			continue
 		}
-		t.Run(c.preset+"."+c.collection, func(t *testing.T) {
+		t.Run(c.name(), func(t *testing.T) {
 			s := standin.New(c.precision, c.lag, 3)
 			srv := httptest.NewServer(c.api(s))
 			defer srv.Close()

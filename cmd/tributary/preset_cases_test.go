@@ -61,6 +61,14 @@ var presetCases = []presetCase{
 		api: standin.Intercom, precision: time.Second, key: number,
 	},
 	{
+		preset: "intercom", collection: "contacts", config: ", page: {size: 25}" + sweepHourly, quiet: 6 * 24 * time.Hour, step: 4 * time.Hour,
+		api: standin.Intercom, precision: time.Second, lag: 3 * time.Minute, key: standin.ContactID,
+	},
+	{ // of a workspace whose day ends while it is written to
+		preset: "intercom", collection: "contacts", variant: "_elsewhere", config: ", page: {size: 25}" + sweepHourly, quiet: 6 * 24 * time.Hour, step: 4 * time.Hour,
+		api: standin.IntercomIn(time.FixedZone("", int(11*time.Hour/time.Second)+50*60)), precision: time.Second, lag: 3 * time.Minute, key: standin.ContactID,
+	},
+	{
 		preset: "pipedrive", collection: "persons", path: "/api/v2", config: `, page: {size: 7}, probe: {max: 5}, auth: {header: {name: x-api-token, value: secret}}` + sweepHourly,
 		api: standin.Pipedrive, precision: time.Second, key: number,
 	},

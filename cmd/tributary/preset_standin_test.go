@@ -30,6 +30,7 @@ import (
 // A presetCase reads a stand-in by a preset alone, with smaller pages and rarer sweeps.
 type presetCase struct {
 	preset, collection string
+	variant            string // tells cases of one collection apart
 	config             string // flow style, after a comma: what a user would add
 	source             string // instead of a preset: all that is said of the source
 	path               string // after the stand-in's address
@@ -41,8 +42,11 @@ type presetCase struct {
 	// is not deleted.
 	truth   func(*standin.Store) map[string]int
 	quiet   time.Duration // how long the end is given; 0: two hours
+	step    time.Duration // between two pulls then; 0: a minute
 	forever bool          // nothing is ever deleted
 }
+
+func (c *presetCase) name() string { return c.preset + "." + c.collection + c.variant }
 
 func number(id int) string { return strconv.Itoa(id) }
 
@@ -197,7 +201,7 @@ func TestEveryPresetReadsItsStandIn(t *testing.T) {
 		if _, there := rest.Preset(c.preset); !there && c.source == "" {
 			continue
 		}
-		t.Run(c.preset+"."+c.collection, func(t *testing.T) {
+		t.Run(c.name(), func(t *testing.T) {
 			for seed := range *standInSeeds {
 				c.run(t, seed)
 			}
@@ -257,7 +261,7 @@ func (c *presetCase) run(t *testing.T, seed uint64) {
 	if quiet == 0 {
 		quiet = 2 * time.Hour
 	}
-	for end := s.Now().Add(quiet); s.Now().Before(end); s.Advance(time.Minute) {
+	for end := s.Now().Add(quiet); s.Now().Before(end); s.Advance(cmp.Or(c.step, time.Minute)) {
 		pull()
 	}
 	c.judge(t, topic)

@@ -1,21 +1,44 @@
 package standin
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 )
 
-// Intercom serves the search of conversations: whole seconds, bounds that are exclusive,
-// and pages by token.
-func Intercom(s *Store) http.Handler {
-	return serve(s, map[string]handler{
-		"POST /conversations/search": intercomSearch,
-		"GET /conversations/{id}":    intercomOne,
-	})
+// Intercom serves the searches of conversations and of contacts: whole seconds, bounds that
+// are exclusive, and pages by token. Contacts are compared by the day.
+func Intercom(s *Store) http.Handler { return IntercomIn(time.UTC)(s) }
+
+// IntercomIn is Intercom for a workspace whose days begin at midnight in a zone.
+func IntercomIn(zone *time.Location) func(*Store) http.Handler {
+	return func(s *Store) http.Handler {
+		return serve(s, map[string]handler{
+			"POST /conversations/search": func(q *question) any {
+				return intercomSearch(q, "conversation.list", "conversations", intercomConversation, func(at time.Time) (time.Time, time.Time) { return at, at.Add(time.Second) })
+			},
+			"GET /conversations/{id}": func(q *question) any { return intercomOne(q, q.id(), intercomConversation) },
+			"POST /contacts/search": func(q *question) any {
+				return intercomSearch(q, "list", "data", intercomContact, func(at time.Time) (time.Time, time.Time) {
+					year, month, day := at.In(zone).Date()
+					return time.Date(year, month, day, 0, 0, 0, 0, zone), time.Date(year, month, day+1, 0, 0, 0, 0, zone)
+				})
+			},
+			"GET /contacts/{id}": func(q *question) any {
+				id, err := strconv.ParseInt(q.r.PathValue("id"), 16, 32)
+				if err != nil {
+					id = 0 // whatever it is, it is not there
+				}
+				return intercomOne(q, int(id), intercomContact)
+			},
+		})
+	}
 }
 
-func intercomSearch(q *question) any {
+// intercomSearch answers a search, with its rows under a name. Unit says from when on an
+// instant of a condition lasts, and until when.
+func intercomSearch(q *question, kind, name string, of func(Row) document, unit func(time.Time) (from, to time.Time)) any {
 	q.only()
 	q.header("Intercom-Version", "2.14")
 	var ask struct {
@@ -39,9 +62,9 @@ func intercomSearch(q *question) any {
 		at := time.Unix(c.Value, 0).UTC()
 		switch c.Field + c.Operator {
 		case "updated_at>":
-			after = at
+			_, after = unit(at)
 		case "updated_at<":
-			before = at
+			before, _ = unit(at)
 		default:
 			q.wrong("condition %+v", c)
 		}
@@ -50,7 +73,7 @@ func intercomSearch(q *question) any {
 		q.wrong("query, sort or pagination")
 	}
 	rows := q.s.rows(func(r Row) bool {
-		return !r.Gone && r.Updated.After(after) && (before.IsZero() || r.Updated.Before(before))
+		return !r.Gone && !r.Updated.Before(after) && (before.IsZero() || r.Updated.Before(before))
 	})
 	from := 0
 	if ask.Pagination.StartingAfter != "" {
@@ -64,19 +87,26 @@ func intercomSearch(q *question) any {
 	if more {
 		pages["next"] = document{"per_page": ask.Pagination.PerPage, "starting_after": strconv.Itoa(from + len(page))}
 	}
-	return document{"type": "conversation.list", "total_count": len(rows), "pages": pages, "conversations": each(page, intercomOf)}
+	return document{"type": kind, "total_count": len(rows), "pages": pages, name: each(page, of)}
 }
 
-func intercomOf(r Row) document {
+func intercomConversation(r Row) document {
 	return document{"type": "conversation", "id": strconv.Itoa(r.ID), "ver": r.Ver, "updated_at": r.Updated.Unix()}
 }
 
-func intercomOne(q *question) any {
+// ContactID is the id of a contact.
+func ContactID(id int) string { return fmt.Sprintf("%024x", id) }
+
+func intercomContact(r Row) document {
+	return document{"type": "contact", "id": ContactID(r.ID), "ver": r.Ver, "updated_at": r.Updated.Unix()}
+}
+
+func intercomOne(q *question, id int, of func(Row) document) any {
 	q.only()
 	q.header("Intercom-Version", "2.14")
-	r, ok := q.s.one(q.id())
+	r, ok := q.s.one(id)
 	if !ok || r.Gone {
 		return q.status(http.StatusNotFound, `{"type":"error.list","errors":[{"code":"not_found","message":"Resource Not Found"}]}`)
 	}
-	return intercomOf(r)
+	return of(r)
 }
