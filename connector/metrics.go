@@ -126,10 +126,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lastChange:   gauge("last_change_timestamp_seconds", "When a change was last committed.", sc...),
 		state:        gauge("collection_state", "1 for the state that the collection is in.", "source", "collection", "state"),
 		eventAge: histogram("event_age_seconds", "Commit time less the record's instant, for each published record.",
-			[]float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400}, sc...),
+			[]float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400}, "source"),
 		polls:        counter("polls_total", "Pulls by outcome.", "source", "collection", "outcome"),
 		reasons:      counter("pull_reasons_total", "Reasons for which pulls ran; one pull may have several.", "source", "reason"),
-		pollDuration: histogram("poll_duration_seconds", "Time a pull took.", durationBuckets, sc...),
+		pollDuration: histogram("poll_duration_seconds", "Time a pull took.", durationBuckets, "source"),
 		pages:        counter("pages_total", "Pages read.", sc...),
 		read:         counter("records_read_total", "Records that pages showed.", sc...),
 		unchanged:    counter("records_unchanged_total", "Records read that the ledger had already.", sc...),
@@ -221,7 +221,7 @@ type CollectionMetrics struct {
 	PollInterval, CaughtUp, Cursor                  prometheus.Gauge
 	LastAttempt, LastSuccess, LastError, LastChange prometheus.Gauge
 	Retries                                         *prometheus.CounterVec // of its source, by reason
-	EventAge, PollDuration                          prometheus.Observer
+	EventAge, PollDuration                          prometheus.Observer    // of its source: 35 series each
 	Polls                                           *prometheus.CounterVec // by outcome
 	Reasons                                         *prometheus.CounterVec // of its source, by reason
 	Pages, Read, Unchanged                          prometheus.Counter
@@ -252,7 +252,7 @@ func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
 	c := &CollectionMetrics{
 		PollInterval: m.pollInterval.With(l), CaughtUp: m.caughtUp.With(l), Cursor: m.cursor.With(l),
 		LastAttempt: m.lastAttempt.With(l), LastSuccess: m.lastSuccess.With(l), LastError: m.lastError.With(l), LastChange: m.lastChange.With(l),
-		EventAge: m.eventAge.With(l), PollDuration: m.pollDuration.With(l),
+		EventAge: m.eventAge.WithLabelValues(source), PollDuration: m.pollDuration.WithLabelValues(source),
 		Polls: m.polls.MustCurryWith(l), Reasons: m.reasons.MustCurryWith(prometheus.Labels{"source": source}),
 		Pages: m.pages.With(l), Read: m.read.With(l), Unchanged: m.unchanged.With(l),
 		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),

@@ -29,6 +29,8 @@ type Env struct {
 	CaughtUp func()
 	// Pulls say when to pull; nil: only the settings do.
 	Pulls *Pulls
+	// Crowd is what it shares with the other collections of its source; nil: nothing.
+	Crowd *Crowd
 	// Feed lists deletions, each a record that is deleted at its own instant; nil: the
 	// collection has no such list.
 	Feed Source

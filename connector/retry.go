@@ -27,6 +27,12 @@ const loud = 3
 func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 	q.Priority, q.By = r.urgency(), r.by
 	var again Failures
+	crowd, joined := r.env.Crowd, false
+	defer func() {
+		if joined {
+			crowd.leave()
+		}
+	}()
 	for {
 		if err := r.env.Pulls.Pass(ctx, r.env.Sleep); err != nil {
 			return Page{}, err
@@ -35,7 +41,7 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		p, err := r.ask(ctx, q)
 		if err == nil {
 			if n := 1 + again.times + again.asked; n >= loud {
-				r.env.Log.Info("request succeeded again", "attempts", n)
+				crowd.log(ctx, r.env.Log, r.env.Now(), slog.LevelInfo, "request succeeded again", "attempts", n)
 			}
 			r.m.SetState(StateRunning)
 			r.date = p.Date
@@ -70,13 +76,18 @@ func (r *Reader) fetch(ctx context.Context, q Query) (Page, error) {
 		if next.GivesUp {
 			return Page{}, &StopError{What: fmt.Sprintf("%v (%d times)", err, again.times), Remedy: "mend it and start again"}
 		}
+		if !joined {
+			joined = true
+			crowd.join()
+		}
+		next.Wait = max(next.Wait, crowd.wait(r.env.Random))
 		r.m.SetState(next.State)
 		level := slog.LevelInfo
 		if next.Loud {
 			level = slog.LevelWarn
 			r.env.Pulls.Failing(err)
 		}
-		r.env.Log.Log(ctx, level, "request failed, trying again", "err", err, "reason", failed.Reason, "attempt", again.times, "wait", next.Wait.Round(time.Millisecond))
+		crowd.log(ctx, r.env.Log, began, level, "request failed, trying again", "err", err, "reason", failed.Reason, "attempt", again.times, "wait", next.Wait.Round(time.Millisecond))
 		r.m.Retries.WithLabelValues(string(failed.Reason)).Inc()
 		if err := r.env.Pulls.Rest(ctx, r.env.Sleep, began, next, &again); err != nil {
 			return Page{}, err

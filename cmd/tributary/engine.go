@@ -46,6 +46,7 @@ type engine struct {
 	clients     map[string]*rest.Client
 	keepers     map[string]*keeper          // by source, of those that have one
 	replicas    map[string]*replica.Replica // as well
+	crowds      map[string]*connector.Crowd // by source
 	collections []*collection
 	handlers    []*handlerSource
 	health      *health
@@ -90,10 +91,11 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 	log = telling(log, events)
 	e := &engine{
 		cfg: cfg, kafka: kafka, log: log, metrics: metrics, version: version, run: hex.EncodeToString(number[:]),
-		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, replicas: map[string]*replica.Replica{},
+		clients: map[string]*rest.Client{}, keepers: map[string]*keeper{}, replicas: map[string]*replica.Replica{}, crowds: map[string]*connector.Crowd{},
 		health: &health{ready: map[int32]bool{}}, events: events, lanes: map[int32]*ownedLane{},
 	}
 	for _, s := range cfg.Sources {
+		e.crowds[s.Name] = &connector.Crowd{}
 		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())
 		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
 		e.health.ready[lane] = false
@@ -280,7 +282,7 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 	}
 	c.open(w.Readable)
 	env := connector.Env{
-		Pulls: c.pulls,
+		Pulls: c.pulls, Crowd: e.crowds[set.Source],
 		Now:   time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
 		Go:   func(send func()) { go send() }, // the reader waits for it
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
