@@ -221,7 +221,7 @@ type CollectionMetrics struct {
 	PollInterval, CaughtUp, Cursor                  prometheus.Gauge
 	LastAttempt, LastSuccess, LastError, LastChange prometheus.Gauge
 	Retries                                         *prometheus.CounterVec // of its source, by reason
-	EventAge, PollDuration                          prometheus.Observer    // of its source: 35 series each
+	EventAge, PollDuration                          prometheus.Observer    // of its source: one for each collection would be half of all series
 	Polls                                           *prometheus.CounterVec // by outcome
 	Reasons                                         *prometheus.CounterVec // of its source, by reason
 	Pages, Read, Unchanged                          prometheus.Counter

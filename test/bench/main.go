@@ -41,6 +41,7 @@ func mainCode(args []string) int {
 // options are the command line.
 type options struct {
 	records, rounds, warmup int
+	collections             int
 	sides                   []string
 	tributary               string
 	latency                 bool
@@ -58,9 +59,10 @@ func parseOptions(args []string) (options, error) {
 	fs.StringVar(&only, "only", "", "run one side: bare or tributary")
 	fs.StringVar(&o.tributary, "tributary", "", "binary to measure (default: built from ./cmd/tributary)")
 	fs.BoolVar(&o.latency, "latency", false, "measure latency instead of a backfill")
+	fs.IntVar(&o.collections, "collections", 0, "measure one process with so many collections instead")
 	fs.DurationVar(&o.interval, "interval", 50*time.Millisecond, "poll interval, with -latency")
 	fs.DurationVar(&o.every, "every", 20*time.Millisecond, "time between two records, with -latency")
-	fs.DurationVar(&o.length, "for", 20*time.Second, "time to publish for, with -latency")
+	fs.DurationVar(&o.length, "for", 20*time.Second, "time to publish for, with -latency; to watch for, with -collections")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest that one run may take")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -73,8 +75,8 @@ func parseOptions(args []string) (options, error) {
 	default:
 		return o, fmt.Errorf("-only %s: neither %s nor %s", only, sideBare, sideTributary)
 	}
-	if o.records < 1 || o.rounds < 1 || o.every <= 0 || o.interval <= 0 {
-		return o, errors.New("-records, -rounds, -every and -interval must be positive")
+	if o.collections < 0 || o.records < 1 || o.rounds < 1 || o.every <= 0 || o.interval <= 0 {
+		return o, errors.New("-records, -rounds, -every and -interval must be positive, and -collections not negative")
 	}
 	return o, nil
 }
@@ -120,6 +122,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if o.latency {
 		return b.latency(ctx, stdout, o)
 	}
+	if o.collections > 0 {
+		return b.measureFleet(ctx, stdout, o)
+	}
 	if err := b.serve(newBackfillAPI(o.records)); err != nil {
 		return err
 	}
@@ -128,13 +133,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 
 // serve makes a the API that the sides ask.
 func (b *bench) serve(a *api) error {
+	b.api = a
+	return b.serveHandler(a)
+}
+
+func (b *bench) serveHandler(h http.Handler) error {
 	b.stopServing()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	b.api, b.apiURL = a, "http://"+l.Addr().String()+"/v2"
-	b.server = &http.Server{Handler: a}
+	b.apiURL = "http://" + l.Addr().String() + "/v2"
+	b.server = &http.Server{Handler: h}
 	go b.server.Serve(l) // Ends with stopServing; a side that cannot reach it says so.
 	return nil
 }
