@@ -97,7 +97,7 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 	if l.cfg.Bootstrap && !c.Known {
 		return l.bootstrap(ctx, c, topic)
 	}
-	id, exists, err := belongs(ctx, l.cl, l.identify, c, l.cfg.Topic, topic)
+	id, exists, err := Belongs(ctx, l.cl, l.identify, c, l.cfg.Topic, topic)
 	if err != nil || exists {
 		return id, err
 	}
@@ -109,12 +109,7 @@ func (l *Lane) prepare(ctx context.Context, c *offsets.Collection, topic string)
 // go on with it: the topic is not the one that the state belongs to, the ledger does not
 // add up, or there is no state although there was one. It changes nothing and fences
 // nobody, so that check asks by it what a lane does.
-func Belongs(ctx context.Context, cl *kgo.Client, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
-	identify := func(ctx context.Context, topic string) (offsets.Identity, error) { return Identify(ctx, cl, topic) }
-	return belongs(ctx, cl, identify, c, offsetsTopic, topic)
-}
-
-func belongs(ctx context.Context, cl *kgo.Client, identify identifier, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
+func Belongs(ctx context.Context, cl *kgo.Client, identify Identifier, c *offsets.Collection, offsetsTopic, topic string) (id offsets.Identity, exists bool, err error) {
 	if c.Partial != "" {
 		return id, false, &connector.StopError{
 			What:   fmt.Sprintf("`tributary %s` of %s was interrupted: half of it is committed", c.Partial, c.Name),

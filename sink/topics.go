@@ -118,16 +118,18 @@ func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic str
 // kerr.UnknownTopicOrPartition where none does.
 func Identify(ctx context.Context, cl *kgo.Client, topic string) (offsets.Identity, error) {
 	details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
-	return identity(details[topic], topic, err)
+	return IdentityOf(details[topic], topic, err)
 }
 
 // identify is Identify, in one request with all who want to know at the same time.
 func (l *Lane) identify(ctx context.Context, topic string) (offsets.Identity, error) {
 	d, err := l.details.of(ctx, topic)
-	return identity(d, topic, err)
+	return IdentityOf(d, topic, err)
 }
 
-func identity(d kadm.TopicDetail, topic string, err error) (offsets.Identity, error) {
+// IdentityOf returns which topic stands under a name, as Kafka has told it. Its errors are
+// those of Identify.
+func IdentityOf(d kadm.TopicDetail, topic string, err error) (offsets.Identity, error) {
 	if err = cmp.Or(err, d.Err); err == nil && d.Topic != topic {
 		err = errNoAnswer
 	}
@@ -137,8 +139,8 @@ func identity(d kadm.TopicDetail, topic string, err error) (offsets.Identity, er
 	return offsets.Identity{Topic: topic, ID: d.ID, Partitions: int32(len(d.Partitions))}, nil
 }
 
-// An identifier says which topic stands under a name: see Identify.
-type identifier func(ctx context.Context, topic string) (offsets.Identity, error)
+// An Identifier says which topic stands under a name: see Identify.
+type Identifier func(ctx context.Context, topic string) (offsets.Identity, error)
 
 // deleted is a data topic that is gone although its collection has a state.
 func deleted(name offsets.Name, topic string) *connector.StopError {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -114,7 +115,8 @@ func (r *checkReport) replication(what string, d kadm.TopicDetail) {
 
 // topics looks at the data topics and returns one that is there, or "".
 func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, chosen []CollectionConfig, states map[offsets.Name]*offsets.Collection) (existing string) {
-	ctx, cancel := limited(ctx)
+	// What belongs to no state is looked into, one after the other.
+	ctx, cancel := context.WithTimeout(ctx, checkTime+time.Duration(len(chosen))*50*time.Millisecond)
 	defer cancel()
 	var names []string
 	for _, c := range chosen {
@@ -128,7 +130,7 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 	}
 	var missing, there []string
 	for i, name := range names {
-		if r.belongs(ctx, cl, cfg, chosen[i], states) {
+		if r.belongs(ctx, cl, cfg, chosen[i], details[name], states) {
 			continue
 		}
 		switch d := details[name]; {
@@ -155,7 +157,7 @@ func (r *checkReport) topics(ctx context.Context, cl *kgo.Client, cfg *Config, c
 
 // belongs compares a data topic with the state of its collection, as run does, and says
 // whether it found something.
-func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, c CollectionConfig, states map[offsets.Name]*offsets.Collection) bool {
+func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, c CollectionConfig, d kadm.TopicDetail, states map[offsets.Name]*offsets.Collection) bool {
 	if states == nil {
 		return false // said already
 	}
@@ -164,13 +166,18 @@ func (r *checkReport) belongs(ctx context.Context, cl *kgo.Client, cfg *Config, 
 	if state == nil {
 		state = offsets.NewTable().Collection(name)
 	}
-	_, _, err := sink.Belongs(ctx, cl, state, cfg.Offsets.Topic, c.Topic)
+	told := func(_ context.Context, topic string) (offsets.Identity, error) { return sink.IdentityOf(d, topic, nil) }
+	_, _, err := sink.Belongs(ctx, cl, told, state, cfg.Offsets.Topic, c.Topic)
 	var stop *connector.StopError
-	if errors.As(err, &stop) {
+	switch {
+	case errors.As(err, &stop):
 		r.fail("data topic "+c.Topic, stop.What, stop.Remedy)
-		return true
+	case err != nil && ctx.Err() != nil:
+		r.fail("data topic "+c.Topic, "there was no time left to compare it with the state of its collection: "+err.Error(), "check its collection alone: tributary check "+name.String())
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // policies says of topics that delete by age what that means for their readers.

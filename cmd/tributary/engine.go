@@ -283,7 +283,7 @@ func (e *engine) open(ctx context.Context, lane *sink.Lane, c *collection) (*con
 	c.open(w.Readable)
 	env := connector.Env{
 		Pulls: c.pulls, Crowd: e.crowds[set.Source],
-		Now:   time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
+		Now: time.Now, Sleep: sleep, Random: mathrand.Float64, Log: c.log, GiveUp: e.giveUp,
 		Go:   func(send func()) { go send() }, // the reader waits for it
 		Page: c.progress.page, CaughtUp: c.setCaughtUp,
 	}
