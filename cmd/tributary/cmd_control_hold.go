@@ -84,7 +84,7 @@ func operate(cmd *cobra.Command, a *app, flags *controlFlags, args []string, do 
 			return err
 		case err != nil:
 			failed++
-			fmt.Fprintf(a.stderr, "tributary: %s: %v\n", n, err)
+			fmt.Fprintf(a.stderr, "tributary: %s: %s\n", n, harmless(err.Error()))
 		default:
 			fmt.Fprintf(a.stdout, "%s: %s\n", n, col.State)
 		}

@@ -153,7 +153,7 @@ func printPulls(a *app, pulls []pullView, asJSON bool) error {
 	if !asJSON {
 		for _, v := range pulls {
 			if why := v.why(); why != "" {
-				fmt.Fprintf(a.stderr, "tributary: %s: %s\n", v.name(), why)
+				fmt.Fprintf(a.stderr, "tributary: %s: %s\n", v.name(), harmless(why))
 			}
 		}
 	}

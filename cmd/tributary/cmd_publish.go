@@ -121,7 +121,7 @@ func (e *editor) told(c CollectionConfig, published int, passed []connector.Pass
 		return err
 	}
 	for _, p := range passed {
-		fmt.Fprintf(e.a.stderr, "%s: not published: %s\n", p.ID, p.Why)
+		fmt.Fprintf(e.a.stderr, "%s: not published: %s\n", oneLine([]byte(p.ID)), oneLine([]byte(p.Why)))
 	}
 	for _, id := range missing {
 		fmt.Fprintf(e.a.stderr, "%s: not published: the API does not show it\n", id)

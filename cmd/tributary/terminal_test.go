@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/connector"
 	"tributary/connector/control"
 	"tributary/connector/rest"
 )
@@ -32,11 +33,12 @@ func TestNothingThatOthersSaySteersTheTerminal(t *testing.T) {
 		report(&out, &exitError{exitFailed, errors.New(said)})
 		report(&out, errors.New(said))
 		(&checkReport{a: &app{stdout: &out}, off: t.Context().Err}).fail("collection", said, "")
+		(&editor{a: &app{stdout: &out, stderr: &out}}).told(CollectionConfig{}, 0, []connector.PassedOver{{ID: said, Why: said}}, nil, false)
 		out.WriteString(eventLine(control.Event{Type: control.EventPull}, []byte(`{"seconds":1,"error":"`+strings.NewReplacer("\x1b", `\u001b`, "\x07", `\u0007`, "\r", `\r`, "\b", `\b`).Replace(said)+`"}`)))
 		if at := strings.IndexAny(out.String(), "\x1b\x07\u009b\u009d\u009c\r\b\x7f\u202e\u2066"); at >= 0 {
 			t.Errorf("%q reaches the terminal: %q", evil, out.String()[max(0, at-60):min(out.Len(), at+20)])
 		}
-		if n := strings.Count(out.String(), "before"); n < 9 {
+		if n := strings.Count(out.String(), "before"); n < 11 {
 			t.Errorf("only %d of the texts are there:\n%s", n, &out)
 		}
 	}
