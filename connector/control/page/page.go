@@ -1,15 +1,17 @@
-// Package page is the status page: what an operator sees in a browser. It is three files
-// without a build between them and the browser; what they show they ask of the control API.
+// Package page is the status page: what an operator sees in a browser. It is a document, a
+// style and ES modules, page.js the first of them, without a build between them and the
+// browser; what they show they ask of the control API.
 package page
 
 import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"io/fs"
 	"net/http"
 )
 
-//go:embed page.html page.css page.js icon.svg
+//go:embed page.html page.css *.js icon.svg
 var files embed.FS
 
 // policy lets the page run its own script and no other, talk to its own connector and to
@@ -30,8 +32,10 @@ func Handler() http.Handler {
 	known := map[string]file{
 		"/":         load("page.html", "text/html; charset=utf-8"),
 		"/page.css": load("page.css", "text/css; charset=utf-8"),
-		"/page.js":  load("page.js", "text/javascript; charset=utf-8"),
 		"/icon.svg": load("icon.svg", "image/svg+xml"),
+	}
+	for _, module := range modules() {
+		known["/"+module] = load(module, "text/javascript; charset=utf-8")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, ok := known[r.URL.Path]
@@ -45,6 +49,14 @@ func Handler() http.Handler {
 			f.serve(w, r)
 		}
 	})
+}
+
+func modules() []string {
+	names, err := fs.Glob(files, "*.js")
+	if err != nil {
+		panic(err) // of the pattern
+	}
+	return names
 }
 
 func load(name, contentType string) file {
