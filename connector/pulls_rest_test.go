@@ -63,14 +63,14 @@ type ill struct {
 	t   *testing.T
 }
 
-func illOf(t *testing.T, change func(*Settings)) *ill {
+func illOf(t *testing.T, fail error, change func(*Settings)) *ill {
 	t.Helper()
 	set := basic()
 	set.Interval, set.Triggers.OnRestart = time.Hour, true
 	if change != nil {
 		change(&set)
 	}
-	i := &ill{api: &illAPI{zero: time.Now()}, Pulls: NewPulls(set, time.Now, func() float64 { return 0.5 }), t: t}
+	i := &ill{api: &illAPI{zero: time.Now(), fail: fail}, Pulls: NewPulls(set, time.Now, func() float64 { return 0.5 }), t: t}
 	env := simEnvOf(&sim{p: simParams{stamp: 1, tick: 1}, versions: map[string][]simVersion{}})
 	env.Pulls, env.Now, env.Sleep = i.Pulls, time.Now, sleepOf
 	env.Random = func() float64 { return 0.5 }
@@ -103,8 +103,7 @@ var forbidden = &RetryError{Reason: RetryRefused, Err: errors.New("the API answe
 
 func TestWhoAsksDuringALongBackoffIsToldOfATryOfHisOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := illOf(t, nil)
-		i.api.becomes(forbidden)
+		i := illOf(t, forbidden, nil)
 		time.Sleep(20 * time.Minute) // it is tried every few minutes by now
 		if took, err := i.ask(); err == nil || !strings.Contains(err.Error(), "403") || took != 0 {
 			t.Errorf("told %v after %s", err, took)
@@ -119,8 +118,7 @@ func TestWhoAsksDuringALongBackoffIsToldOfATryOfHisOwn(t *testing.T) {
 
 func TestManyWhoAskDuringABackoffAreOneTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := illOf(t, func(set *Settings) { set.Triggers.Delay = 50 * time.Millisecond })
-		i.api.becomes(forbidden)
+		i := illOf(t, forbidden, func(set *Settings) { set.Triggers.Delay = 50 * time.Millisecond })
 		time.Sleep(20 * time.Minute)
 		from := time.Since(i.api.zero)
 		var all sync.WaitGroup
@@ -144,8 +142,7 @@ func TestManyWhoAskDuringABackoffAreOneTry(t *testing.T) {
 // an account locked.
 func TestThoseWhoAskWithoutPauseAreNoMoreThanATryInTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := illOf(t, nil)
-		i.api.becomes(forbidden)
+		i := illOf(t, forbidden, nil)
 		time.Sleep(20 * time.Minute)
 		from := time.Since(i.api.zero)
 		for time.Since(i.api.zero) < from+10*time.Minute {
@@ -171,8 +168,7 @@ func TestNobodyBreaksAHoldOfTheServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				i := illOf(t, nil)
-				i.api.becomes(err)
+				i := illOf(t, err, nil)
 				time.Sleep(time.Minute)
 				i.api.becomes(nil)
 				i.Hurry(Reason{Name: ReasonManual})
@@ -186,8 +182,7 @@ func TestNobodyBreaksAHoldOfTheServer(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // which does not say for how long
-		i := illOf(t, nil)
-		i.api.becomes(&RetryError{Reason: RetryThrottled, Err: errors.New("429")})
+		i := illOf(t, &RetryError{Reason: RetryThrottled, Err: errors.New("429")}, nil)
 		for time.Since(i.api.zero) < time.Hour {
 			i.ask()
 		}
@@ -200,9 +195,8 @@ func TestNobodyBreaksAHoldOfTheServer(t *testing.T) {
 // TestWhoAsksWhileARequestHangsIsNotToldOfThat: it was sent before the API was well again.
 func TestWhoAsksWhileARequestHangsIsNotToldOfThat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := illOf(t, nil)
+		i := illOf(t, &RetryError{Reason: RetryTimeout, Err: errors.New("no answer within 30s")}, nil)
 		i.api.hang(30 * time.Second)
-		i.api.becomes(&RetryError{Reason: RetryTimeout, Err: errors.New("no answer within 30s")})
 		time.Sleep(30 * time.Minute)
 		for n := i.api.since(0); i.api.since(0) == n; { // until it rests again for a minute or so
 			time.Sleep(time.Second)

@@ -202,7 +202,7 @@ func pulledSource(source string, pulls []SourcePull) (int, any, error) {
 	if bad < len(pulls) {
 		p = *newProblem(worst.Status, "incomplete", "", "`pulls` says of each what it came to: "+worst.Remedy)
 	}
-	p.Detail = fmt.Sprintf("%d of %d collections of %s were not pulled, %s", bad, len(pulls), source, whose(pulls))
+	p.Detail = fmt.Sprintf("%d of %d collections of %s were not pulled: %s", bad, len(pulls), source, whose(pulls))
 	p.Collection, p.Pulls = nil, pulls
 	return 0, nil, &p
 }
