@@ -136,7 +136,9 @@ func (t *Tail) request(ctx context.Context) (*kmsg.FetchResponseTopicPartition, 
 		return nil, kerr.LeaderNotAvailable
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(fetchWait.Milliseconds()), 1, fetchBytes
+	// It is the partition's bound that cuts an answer: where the other one does, kfake leaves
+	// out which transactions were aborted.
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(fetchWait.Milliseconds()), 1, 2*fetchBytes
 	req.IsolationLevel, req.SessionEpoch = 1, -1 // read_committed, no fetch session
 	if t.Uncommitted {
 		req.IsolationLevel = 0

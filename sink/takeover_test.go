@@ -1,8 +1,10 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -145,6 +147,37 @@ func TestACollectionThatCannotGoOnIsStopped(t *testing.T) {
 			}
 			l.end()
 		})
+	}
+}
+
+// A partition that is longer than one answer is read as a short one.
+func TestWhatWasAbortedIsNotShownHoweverLongTheLogIs(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	k.makeTopic("long")
+	cl := k.client(kgo.TransactionalID("t"), kgo.DefaultProduceTopic("long"), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	const n = 12
+	for i := range n {
+		end := kgo.TransactionEndTry(i%3 != 0)
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		value := bytes.Repeat([]byte("x"), 300<<10)
+		if err := cl.ProduceSync(t.Context(), kgo.KeySliceRecord(fmt.Append(nil, end), value)).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown := 0
+	for _, r := range k.records("long") {
+		if shown++; string(r.Key) != "true" {
+			t.Errorf("what was aborted is shown at offset %d", r.Offset)
+		}
+	}
+	if shown != n*2/3 {
+		t.Errorf("%d records are shown", shown)
 	}
 }
 
