@@ -206,6 +206,7 @@ func TestOfABodyThatDoesNotComeWholeNothingIsWaitedFor(t *testing.T) {
 		"a push that stalls":               {"/v1/sources/eu/push", "Content-Length: 100", `{"id"`, "400"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := serve(t, three(), nil)
 			h.handler.SetBodies(100 * time.Millisecond)
 			conn, err := net.Dial("tcp", h.server.Listener.Addr().String())
