@@ -103,8 +103,20 @@ type life struct {
 func (k *kafka) live(cfg Config, use func(context.Context, *Lane) error) *life {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &life{t: k.t, stop: cancel, done: make(chan error, 1)}
-	go func() { l.done <- Own(ctx, cfg, 0, use) }()
-	k.t.Cleanup(cancel)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		l.done <- Own(ctx, cfg, 0, use)
+	}()
+	// It is over before its Kafka is: what it still commits would wait for an answer.
+	k.t.Cleanup(func() {
+		cancel()
+		select {
+		case <-gone:
+		case <-time.After(30 * time.Second):
+			k.t.Error("the lane's owner outlives its test")
+		}
+	})
 	return l
 }
 
