@@ -81,7 +81,7 @@ func answerTo(answers kadm.CreateTopicResponses, topic string) error {
 }
 
 // errNoAnswer is a topic that was asked about and of which the answer says nothing.
-var errNoAnswer = errors.New("Kafka's answer does not say")
+var errNoAnswer = errors.New("the answer of Kafka does not say")
 
 func (l *Lane) makeTopic(ctx context.Context, name offsets.Name, what, topic string, partitions int32, create func() error) (id offsets.Identity, err error) {
 	t := l.cfg.Data
