@@ -91,43 +91,43 @@ func (r *running) answers(f http.HandlerFunc) {
 	r.answer = f
 }
 
-// pull pulls one collection within so long, and says how long it took to be told.
-func (r *running) pull(collection string, within time.Duration) (took time.Duration, err error) {
+// pull pulls one collection within so long.
+func (r *running) pull(collection string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(r.t.Context(), within)
 	defer cancel()
-	began := time.Now()
-	_, err = r.Pull(ctx, control.Name{Source: "shop", Collection: collection}, connector.Reason{Name: connector.ReasonManual})
-	return time.Since(began), err
+	_, err := r.Pull(ctx, control.Name{Source: "shop", Collection: collection}, connector.Reason{Name: connector.ReasonManual})
+	return err
 }
 
-// To be told at once takes so long on a busy machine, and half as long as there would be time.
-const soon, inTime = 15 * time.Second, 30 * time.Second
+// inTime is for how long a pull is waited for. Who is told at once is told so, and not that the
+// time is over.
+const inTime = 90 * time.Second
 
 func TestAPullOfAQuarantinedTopicIsToldWhatStatusSays(t *testing.T) {
 	r := runningPlane(t)
 	r.records.Store(3)
-	if _, err := r.pull("people", time.Minute); err != nil {
+	if err := r.pull("people", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	fault := r.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "shop.people", Err: kerr.TopicAuthorizationFailed, Count: -1})
 	r.records.Store(4)
 	for _, when := range []string{"when it becomes so", "while it is"} {
-		took, err := r.pull("people", inTime)
+		err := r.pull("people", inTime)
 		var e *control.Error
-		if !errors.As(err, &e) || e.Kind != control.Failed || !strings.Contains(e.Detail, "TOPIC_AUTHORIZATION_FAILED") || e.Remedy == "" || took > soon {
-			t.Fatalf("%s: told %v after %s", when, err, took)
+		if !errors.As(err, &e) || e.Kind != control.Failed || !strings.Contains(e.Detail, "TOPIC_AUTHORIZATION_FAILED") || e.Remedy == "" {
+			t.Fatalf("%s: told %v", when, err)
 		}
 		c, _ := r.Collection(control.Name{Source: "shop", Collection: "people"})
 		if c.State != connector.StateQuarantined || !strings.HasSuffix(e.Detail, c.Why) || c.Why == "" || c.Remedy != e.Remedy {
 			t.Errorf("%s: told %q, and status says %s: %q", when, e.Detail, c.State, c.Why)
 		}
 	}
-	if _, err := r.pull("accounts", time.Minute); err != nil {
+	if err := r.pull("accounts", time.Minute); err != nil {
 		t.Errorf("the other one: %v", err)
 	}
 	fault.Remove()
 	for end := time.Now().Add(time.Minute); ; {
-		_, err := r.pull("people", time.Minute)
+		err := r.pull("people", time.Minute)
 		if err == nil {
 			break
 		}
@@ -142,11 +142,11 @@ func TestWhoWaitsForATopicThatCannotBeOpenedIsToldAtOnce(t *testing.T) {
 	p := planeOf(t, with("interval: 1m"))
 	c := p.by[apiPeople]
 	refused := &sink.TopicError{Topic: "api.people", Err: kerr.TopicAuthorizationFailed}
-	tries := 0
+	var well atomic.Bool
 	done := make(chan error, 1)
 	go func() {
 		_, err := openWhenLet(t.Context(), make(chan struct{}, 1), slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)), []*collection{c}, func() (bool, error) {
-			if tries++; tries < 3 {
+			if !well.Load() {
 				return false, refused
 			}
 			return true, nil
@@ -158,6 +158,7 @@ func TestWhoWaitsForATopicThatCannotBeOpenedIsToldAtOnce(t *testing.T) {
 	if _, err := p.Pull(ctx, apiPeople, connector.Reason{Name: connector.ReasonManual}); err == nil || !strings.Contains(err.Error(), refused.Error()) {
 		t.Errorf("told %v", err)
 	}
+	well.Store(true)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestWhoWaitsForATopicThatCannotBeOpenedIsToldAtOnce(t *testing.T) {
 
 func TestAPullIsNotWaitedForThatIsHeldBackBeyondItsTime(t *testing.T) {
 	r := runningPlane(t)
-	if _, err := r.pull("people", time.Minute); err != nil {
+	if err := r.pull("people", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	r.answers(func(w http.ResponseWriter, _ *http.Request) {
@@ -177,10 +178,10 @@ func TestAPullIsNotWaitedForThatIsHeldBackBeyondItsTime(t *testing.T) {
 	})
 	tooLate := func(collection string) {
 		t.Helper()
-		took, err := r.pull(collection, inTime)
+		err := r.pull(collection, inTime)
 		var e *control.Error
-		if !errors.As(err, &e) || e.Kind != control.TooLate || !strings.Contains(e.Detail, "too many requests") || took > soon {
-			t.Fatalf("told %v after %s", err, took)
+		if !errors.As(err, &e) || e.Kind != control.TooLate || !strings.Contains(e.Detail, "too many requests") {
+			t.Fatalf("told %v", err)
 		}
 	}
 	tooLate("people") // whose request it was
@@ -198,7 +199,8 @@ func TestThePullOfASourcePullsWhatDoesNotRest(t *testing.T) {
 	defer api.Close()
 	pull := func() (int, control.Problem) {
 		w := httptest.NewRecorder()
-		req := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/sources/shop/pull", nil)
+		req := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/sources/shop/pull", strings.NewReader(`{"timeout": "2m"}`))
+		req.Header.Set("Content-Type", "application/json")
 		api.ServeHTTP(w, req)
 		var p control.Problem
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
