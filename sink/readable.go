@@ -117,7 +117,7 @@ func (w *Writer) stable(ctx context.Context, ends []int64) ([]int64, error) {
 		if late < 0 {
 			return stable, nil
 		}
-		if why == nil {
+		if why == nil || ctx.Err() != nil && stable[late] >= 0 { // the question that was called off says less
 			why = fmt.Errorf("partition %d is stable up to offset %d, and its records go up to %d", late, stable[late], ends[late])
 		}
 		if errors.Is(why, kerr.TopicAuthorizationFailed) {

@@ -182,7 +182,7 @@ func TestReadableWaitsForTheMarkers(t *testing.T) {
 		t.Errorf("it is readable at %v after %d questions, want [1] after 6", got, asked.Load())
 	}
 	asked.Store(-1 << 40)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := w.Readable(ctx)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "s.people") || !strings.Contains(err.Error(), "up to offset 0") {
@@ -233,7 +233,7 @@ func TestReadableWaitsForAStrangerThatHidesWhatAnEarlierLifeCommitted(t *testing
 	}
 	l, life = k.acquired(cfg)
 	w = k.writer(l, "people")
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if got, err := w.Readable(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "its records go up to 4") {
 		t.Errorf("readable at %v (%v), and nobody is shown the record at offset 3", got, err)
