@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -133,9 +134,13 @@ func (d *pageDecoder) release() {
 
 func (d *pageDecoder) refusal(err error) error {
 	for _, r := range reasons {
-		if errors.Is(err, r.err) {
-			return &refusal{r.reason, err.Error()}
+		if !errors.Is(err, r.err) {
+			continue
 		}
+		if r.err == canon.ErrDeep {
+			return &refusal{r.reason, fmt.Sprintf("%s: more than %d levels, which is `request.max_depth`", err, d.depth)}
+		}
+		return &refusal{r.reason, err.Error()}
 	}
 	return err
 }
