@@ -226,6 +226,8 @@ func (c *collection) misfit(d kadm.TopicDetail, start, high []int64) string {
 		return fmt.Sprintf("topic %s was deleted and made again", c.Topic)
 	case len(start) < len(c.partitions):
 		return fmt.Sprintf("topic %s has %d partitions and had %d", c.Topic, len(start), len(c.partitions))
+	case c.lost:
+		return fmt.Sprintf("the brokers lost records of topic %s that were read", c.Topic)
 	}
 	for i, p := range c.partitions {
 		switch {
@@ -259,12 +261,19 @@ func (s *session) add(due []*collection) {
 }
 
 // refused takes partitions that the broker refuses away from the client, so that the next
-// look finds out why, and has them read again.
+// look finds out why, and has them read again. That records were lost it would not find out,
+// for others may stand where they did: an unclean leader election leaves no other trace.
 func (s *session) refused(fetches kgo.Fetches) {
 	fetches.EachError(func(topic string, partition int32, err error) {
 		c := s.r.byTopic[topic]
 		if c == nil || kerr.IsRetriable(err) && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return // the client tries again, or it is the end of a wait
+		}
+		var loss *kgo.ErrDataLoss
+		if errors.As(err, &loss) {
+			s.r.mu.Lock()
+			c.lost = true
+			s.r.mu.Unlock()
 		}
 		s.r.log.Warn("a partition cannot be read", "collection", c.Name, "topic", topic, "partition", partition, "err", err)
 		s.r.wait(c, fmt.Sprintf("topic %s partition %d: %v", topic, partition, err))

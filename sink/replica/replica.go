@@ -81,6 +81,7 @@ type collection struct {
 	again      time.Time // when it is looked for again
 	tries      int
 	foreign    bool // that a value is no JSON was logged
+	lost       bool // whether the brokers lost records that were read
 	away
 }
 

@@ -54,7 +54,7 @@ func (r *Replica) wait(c *collection, why string) {
 // which was so at a time.
 func (r *Replica) begin(c *collection, number int64, topicID string, start []int64, at time.Time) {
 	r.mu.Lock()
-	c.number, c.topicID, c.records, c.partitions = number, topicID, 0, nil
+	c.number, c.topicID, c.records, c.partitions, c.lost = number, topicID, 0, nil, false
 	c.whole, c.kept, c.came, c.reach = at, at, false, nil // nothing has been forgotten since then
 	c.insert = c.insertSQL()
 	r.mu.Unlock()

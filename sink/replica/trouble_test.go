@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/connector"
 	"tributary/test/kafkatest"
 )
 
@@ -76,5 +79,42 @@ func TestWhoWritesTheSameFileIsNoticed(t *testing.T) {
 	r.lists("", `{"a":1}`, `{"a":2}`)
 	if !strings.Contains(r.logs.String(), "not where it was left") {
 		t.Errorf("no word of it:\n%s", r.logs)
+	}
+}
+
+// TestWhatTheBrokersLostIsReadAgain: other records stand at their offsets by then.
+func TestWhatTheBrokersLostIsReadAgain(t *testing.T) {
+	t.Parallel()
+	k, path := newKafka(t), pathOf(t)
+	k.topic("s.people", 1)
+	r := start(t, k.config(path))
+	r.await(k.commit(put("1", `{"a":1}`)))
+	r.stop()
+	r = start(t, k.config(path))
+	if err := r.CatchUp(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+
+	cfg := k.config(path)
+	l := &logs{}
+	cfg.Log, cfg.Metrics = slog.New(slog.NewTextHandler(l, nil)), connector.NewMetrics(prometheus.NewRegistry())
+	again, err := Open(within(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	s := &session{r: again, file: again.file, cl: k.client(), reads: map[*collection]int{}}
+	if err := s.look(within(t), again.order); err != nil {
+		t.Fatal(err)
+	}
+	lost := &kgo.ErrDataLoss{Topic: "s.people", ConsumedTo: 2, ResetTo: 1}
+	s.refused(kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "s.people", Partitions: []kgo.FetchPartition{{Err: lost}}}}}})
+	before := strings.Count(l.String(), "read again from the beginning")
+	if err := s.look(within(t), again.order); err != nil {
+		t.Fatal(err)
+	}
+	if c := again.order[0]; before != 0 || !strings.Contains(l.String(), "the brokers lost records") || c.partitions[0].next != 0 || c.lost {
+		t.Errorf("it goes on at %d (lost %t):\n%s", c.partitions[0].next, c.lost, l)
 	}
 }
