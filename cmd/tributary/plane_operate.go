@@ -158,12 +158,16 @@ func (p *plane) next(ctx context.Context, c *collection, was *ownedLane) error {
 // from there: it would learn that it was fenced with its next transaction only. That may take
 // longer than a moment, for the lane reads all of its state again; who is told that it is not
 // back yet is told too that what he wanted is done.
-func (p *plane) visit(ctx context.Context, c *collection, edit func() error) error {
+func (p *plane) visit(ctx context.Context, c *collection, edit func(context.Context) error) error {
 	was, err := p.lane(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := edit(); err != nil {
+	// What is begun is done, though who asked for it has gone: a reset that is cut short leaves
+	// a collection that waits for another one.
+	whole, done := context.WithTimeout(context.WithoutCancel(ctx), editTime)
+	defer done()
+	if err := edit(whole); err != nil {
 		return asControl(err)
 	}
 	was.again(sink.ErrAgain)
@@ -183,6 +187,10 @@ func (p *plane) visit(ctx context.Context, c *collection, edit func() error) err
 	return nil
 }
 
+// editTime is how long a change of committed state may take: a reset writes a record for each
+// one of the collection.
+const editTime = 10 * time.Minute
+
 // returnTime is how long who has changed committed state waits for the lane to go on.
 const returnTime = time.Minute
 
@@ -197,7 +205,7 @@ func (p *plane) Restart(ctx context.Context, n control.Name) error {
 	if stopped {
 		// What it holds in memory is not the fold of what is committed any more: its lane is
 		// acquired again, as after any failure.
-		return p.visit(ctx, c, func() error { return nil })
+		return p.visit(ctx, c, func(context.Context) error { return nil })
 	}
 	c.pulls.Hurry(connector.Reason{Name: connector.ReasonManual, Collection: n.Collection})
 	return nil
@@ -214,7 +222,7 @@ func (p *plane) Sweep(ctx context.Context, n control.Name, approve bool) error {
 	if c.Settings.Sweeps.Every == 0 {
 		return &control.Error{Kind: control.Conflict, Detail: fmt.Sprintf("%s is not swept", n), Remedy: "say so in its config: `deletions: {sweep: {every: 24h}}`"}
 	}
-	return p.visit(ctx, c, func() error { return p.editor.sweep(ctx, c.CollectionConfig, approve, false) })
+	return p.visit(ctx, c, func(ctx context.Context) error { return p.editor.sweep(ctx, c.CollectionConfig, approve, false) })
 }
 
 func (p *plane) Reset(ctx context.Context, n control.Name, republish bool) error {
@@ -222,7 +230,7 @@ func (p *plane) Reset(ctx context.Context, n control.Name, republish bool) error
 	if err != nil {
 		return err
 	}
-	return p.visit(ctx, c, func() error { return p.editor.reset(ctx, c.CollectionConfig, resetFlags{republish: republish}) })
+	return p.visit(ctx, c, func(ctx context.Context) error { return p.editor.reset(ctx, c.CollectionConfig, resetFlags{republish: republish}) })
 }
 
 func (p *plane) SetCursor(ctx context.Context, n control.Name, instant string) error {
@@ -234,7 +242,7 @@ func (p *plane) SetCursor(ctx context.Context, n control.Name, instant string) e
 	if err != nil {
 		return &control.Error{Kind: control.Invalid, Detail: err.Error(), Remedy: "send an instant such as 2026-01-31T00:00:00Z, or beginning"}
 	}
-	return p.visit(ctx, c, func() error { return p.editor.set(ctx, c.CollectionConfig, to, false) })
+	return p.visit(ctx, c, func(ctx context.Context) error { return p.editor.set(ctx, c.CollectionConfig, to, false) })
 }
 
 // stopped returns a collection that an operator has stopped.

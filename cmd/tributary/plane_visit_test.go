@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -39,7 +40,7 @@ func TestWhoChangesStateIsToldThatItIsDoneHoweverLongTheLaneTakes(t *testing.T) 
 					}})
 				}
 				edits, began := 0, time.Now()
-				err := p.visit(t.Context(), col, func() error { edits++; return nil })
+				err := p.visit(t.Context(), col, func(context.Context) error { edits++; return nil })
 				took := time.Since(began)
 				var e *control.Error
 				if c.done != (err == nil) || err != nil && (!errors.As(err, &e) || e.Kind != c.kind) || took < c.took || took > c.took+time.Second {
@@ -51,4 +52,28 @@ func TestWhoChangesStateIsToldThatItIsDoneHoweverLongTheLaneTakes(t *testing.T) 
 			})
 		})
 	}
+}
+
+// TestWhatIsBegunIsDoneThoughWhoAskedHasGone: a reset that is cut short leaves a collection
+// that runs only after another one.
+func TestWhatIsBegunIsDoneThoughWhoAskedHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := planeOf(t, with("interval: 1m"))
+		col := p.by[apiPeople]
+		again := make(chan struct{})
+		p.e.mu.Lock()
+		p.e.lanes[col.lane] = &ownedLane{again: func(error) { close(again) }}
+		p.e.mu.Unlock()
+		ctx, gone := context.WithCancel(t.Context())
+		var cut error
+		err := p.visit(ctx, col, func(ctx context.Context) error {
+			gone()
+			cut = sleep(ctx, 5*time.Minute)
+			return cut
+		})
+		if cut != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("the change ended with %v, and who had gone is told %v", cut, err)
+		}
+		<-again
+	})
 }
