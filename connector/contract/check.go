@@ -66,6 +66,7 @@ type Check struct {
 	at    map[string]int     // where in rows a key is
 	first connector.Page     // from the beginning
 	date  connector.Instant  // of the last answer
+	skew  time.Duration      // by how much our clock was ahead of it
 	watch watch
 	of    *Check // of the collection, where this looks at its list of deletions
 }
@@ -171,7 +172,7 @@ func (c *Check) ask(ctx context.Context, rule string, q connector.Query) (connec
 		c.failed(rule, err)
 		return page, false
 	}
-	c.date = page.Date
+	c.date, c.skew = page.Date, connector.InstantOf(time.Now()).Sub(page.Date)
 	c.see(page.Records)
 	return page, true
 }
