@@ -230,7 +230,9 @@ func (p *plane) Reset(ctx context.Context, n control.Name, republish bool) error
 	if err != nil {
 		return err
 	}
-	return p.visit(ctx, c, func(ctx context.Context) error { return p.editor.reset(ctx, c.CollectionConfig, resetFlags{republish: republish}) })
+	return p.visit(ctx, c, func(ctx context.Context) error {
+		return p.editor.reset(ctx, c.CollectionConfig, resetFlags{republish: republish})
+	})
 }
 
 func (p *plane) SetCursor(ctx context.Context, n control.Name, instant string) error {
