@@ -40,8 +40,13 @@ func (c *Check) probe(ctx context.Context) {
 // confirms a deletion: of two no more than one may be there by chance, or be refused for
 // its form.
 func (c *Check) absent(ctx context.Context, beside string) {
+	ids := c.madeUp(beside)
+	if len(ids) == 0 {
+		c.add("absent", Note, fmt.Sprintf("what it answers about a record that is gone was not asked: of ids such as %q none can be made up", beside), "", "")
+		return
+	}
 	var worst Finding
-	for _, id := range c.madeUp(beside) {
+	for _, id := range ids {
 		page, err := c.fetch(ctx, connector.Query{From: connector.Beginning, To: connector.Forever, IDs: []string{id, beside}})
 		var stop *connector.StopError
 		var again *connector.RetryError

@@ -75,6 +75,18 @@ func TestAProbeForWhatCannotBeThere(t *testing.T) {
 	}
 }
 
+func TestWhereNoIDCanBeMadeUpThatIsSaidAndNothingBlamed(t *testing.T) {
+	t.Parallel()
+	s, o := fill(20), options()
+	for i := range s.rows {
+		s.rows[i] = record(strings.Repeat("ü", i+1), s.rows[i].Instant)
+	}
+	o.Settings.Sweeps = connector.Sweeps{Every: 1, Confirm: connector.ConfirmIDs}
+	if got := look(t, s, o, nil)["absent"]; got.Level != Note || !strings.Contains(got.Found, `"ü"`) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // An API may refuse what is not of the form of its ids.
 func TestAnIDThatIsMadeUpHasTheFormOfOthers(t *testing.T) {
 	t.Parallel()
