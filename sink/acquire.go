@@ -36,8 +36,9 @@ const stall = 60 * time.Second
 // which looks first, without fencing; (2) its producer id fences the predecessor and
 // ends its open transaction, or what Kafka has left hanging of it; (3) the high
 // watermark, not the last stable offset; (4) read on until the position reaches it, and
-// end what hangs in data topics; (5) commit a claim. owned says that this
-// process has held the lane before: then another's claim means that it has lost it.
+// end what hangs in data topics; (5) commit a claim, unless another's turned up. owned
+// says that this process has held the lane before: then another's claim means that it
+// has lost it.
 func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	began := time.Now()
 	if l.cl, err = kgo.NewClient(l.options()...); err != nil {
@@ -48,14 +49,18 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	}
 	l.table = offsets.NewTable()
 	tail := offsets.NewTail(l.cl, l.cfg.Topic, l.Number)
-	if err := l.look(ctx, tail, owned); err != nil {
-		return err
-	}
-	if err := l.fence(ctx); err != nil {
-		return err
-	}
-	if err := l.restore(ctx, tail); err != nil {
-		return err
+	for again := true; again; {
+		if err := l.look(ctx, tail, owned); err != nil {
+			return err
+		}
+		passed := l.table.Claim
+		if err := l.fence(ctx); err != nil {
+			return err
+		}
+		if err := l.restore(ctx, tail); err != nil {
+			return err
+		}
+		again = l.overtaken(passed)
 	}
 	if err := l.checkLayout(ctx); err != nil {
 		return err
@@ -75,6 +80,18 @@ func (l *Lane) acquire(ctx context.Context, owned bool) (err error) {
 	l.m.Restored.Add(float64(l.table.Records))
 	l.log.Info("lane acquired", "records", l.table.Records, "took", took.Round(time.Millisecond))
 	return nil
+}
+
+// overtaken says whether another name claimed the lane between our look, which let the
+// claim passed go by, and our fence: two that start together both find nobody. It is
+// looked again then, which leaves the lane to the other: that finds its own claim to be
+// the newest and takes it back. A visitor does not come back, so it is not waited for.
+func (l *Lane) overtaken(passed *offsets.Claim) bool {
+	c := l.table.Claim
+	if c == nil || c.Visit || c.Run == l.cfg.Run || c.Instance == l.cfg.Instance {
+		return false
+	}
+	return passed == nil || *c != *passed
 }
 
 // fence makes ours the newest producer of the lane, whose open transaction Kafka ends.
@@ -128,7 +145,7 @@ func (l *Lane) checkLayout(ctx context.Context) error {
 func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 	var seen time.Time // when the present claim was first read, or its visit last wrote
 	var claim offsets.Claim
-	at, awaited := int64(-1), ""
+	at, awaited, said := int64(-1), "", ""
 	for {
 		if err := l.readTo(ctx, tail, func() int64 { return tail.Stable }); err != nil {
 			return err
@@ -161,7 +178,10 @@ func (l *Lane) look(ctx context.Context, tail *offsets.Tail, owned bool) error {
 		if !mustWait(*c, l.cfg.Instance, time.Since(seen), time.Since(c.Written)) {
 			return nil
 		}
-		l.log.Info("waiting: another instance has just claimed the lane", "instance", c.Instance, "run", c.Run, "visit", c.Visit)
+		if c.Run != said {
+			said = c.Run
+			l.log.Info("waiting: another instance has just claimed the lane", "instance", c.Instance, "run", c.Run, "visit", c.Visit)
+		}
 		if err := l.readTo(ctx, tail, beyond(tail), time.Second); err != nil {
 			return err
 		}

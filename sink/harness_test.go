@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,6 +67,20 @@ func (w testWriter) Write(b []byte) (int, error) {
 }
 
 var _ io.Writer = testWriter{}
+
+// sayings counts the lines of a log that hold a text.
+type sayings struct {
+	testWriter
+	text string
+	n    atomic.Int64
+}
+
+func (s *sayings) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), s.text) {
+		s.n.Add(1)
+	}
+	return s.testWriter.Write(b)
+}
 
 // values reads what a read_committed consumer sees of a topic: "key=value" in order.
 func (k *kafka) values(topic string) (got []string) {

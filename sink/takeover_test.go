@@ -91,6 +91,49 @@ func TestWhoIsFencedWaitsForTheClaimOfItsSuccessor(t *testing.T) {
 	k.check(f.topic(), 3)
 }
 
+// Two that are started together both look before either has claimed. The later fence must
+// not take the lane from a claim that is a moment old, or they change places at once.
+func TestWhoFencesAClaimThatItHasNotSeenLeavesItTheLane(t *testing.T) {
+	t.Parallel()
+	k := newKafka(t)
+	f := newFeed("people")
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	var fences atomic.Int64
+	k.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if fences.Add(1) == 1 {
+			k.SleepControl(func() { close(asked); <-goOn })
+		}
+		return nil, nil, false
+	})
+	waits := &sayings{testWriter: testWriter{t}, text: "waiting: another instance has just claimed the lane"}
+	late := k.config("b", "run-2")
+	late.Log = slog.New(slog.NewTextHandler(waits, nil))
+	second := k.live(late, f.run)
+	<-asked
+	f.next.Store(3)
+	first := k.live(k.config("a", "run-1"), f.run)
+	await(t, "the first runs", k.holds(f.topic(), 3))
+	close(goOn)
+	await(t, "the second waits", func() bool { return waits.n.Load() > 0 })
+	for n := int64(4); n <= 20; n++ {
+		f.next.Store(n)
+		await(t, "the first goes on", k.holds(f.topic(), n))
+	}
+	if n := waits.n.Load(); n != 1 {
+		t.Errorf("that it waits is said %d times", n)
+	}
+	if err := second.end(); err != nil {
+		t.Error(err)
+	}
+	if err := first.end(); err != nil {
+		t.Errorf("the first ended with %v", err)
+	}
+	if n := f.opened.Load(); n != 2 {
+		t.Errorf("the collection was opened %d times, want twice by the first", n)
+	}
+	k.check(f.topic(), 20)
+}
+
 // What is done to the topics while the connector is down, so that it cannot go on.
 func TestACollectionThatCannotGoOnIsStopped(t *testing.T) {
 	const state, entry = `["v1","state","s","people"]`, `["v1","entry","s","people","k"]`

@@ -30,27 +30,24 @@ func TestTwoInstancesThatAreRestartedBlindlyChangeOwnersAtMostEveryTenSeconds(t 
 	owner.running()
 
 	h := r.history()
-	changes := h.changes()
-	for i, c := range changes {
-		since := h.claims[0].at
-		if i > 0 {
-			since = changes[i-1].at
-		}
-		gap := c.at.Sub(since)
+	stints := h.stints()
+	for i, c := range stints[1:] {
+		gap := c.at.Sub(stints[i].at)
 		t.Logf("%s took the lane after %s", c.instance, gap.Round(time.Millisecond))
 		if gap < 10*time.Second {
 			t.Errorf("%s took the lane only %s after the other had", c.instance, gap)
 		}
 	}
-	for _, c := range h.claims[:len(h.claims)-1] {
+	for _, c := range stints[:len(stints)-1] {
 		if c.batches < 10 {
 			t.Errorf("%s committed only %d batches while it had the lane", c.instance, c.batches)
 		}
 	}
-	if least := int(span/(10*time.Second)) - 2; len(changes) < least {
-		t.Errorf("%d changes of owner in %s, want %d", len(changes), span, least)
+	changes := len(stints) - 1
+	if least := int(span/(10*time.Second)) - 2; changes < least {
+		t.Errorf("%d changes of owner in %s, want %d", changes, span, least)
 	}
-	t.Logf("%d changes of owner in %s; first ended %d times, second %d times", len(changes), span, both[0].ends, both[1].ends)
+	t.Logf("%d changes of owner in %s; first ended %d times, second %d times", changes, span, both[0].ends, both[1].ends)
 }
 
 // Two on one host have one name unless told, and a name never waits for itself: it is

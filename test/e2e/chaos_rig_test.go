@@ -189,14 +189,17 @@ func (h *history) lives() (claimed, committed int) {
 	return len(batches), committed
 }
 
-// changes are the claims by which the lane went over to another name.
-func (h *history) changes() (changes []claim) {
-	for i, c := range h.claims {
-		if i > 0 && c.instance != h.claims[i-1].instance {
-			changes = append(changes, c)
+// stints are the claims by which the lane went over to another name, with what that name
+// committed until the next: one that takes its own lane back claims again.
+func (h *history) stints() (stints []claim) {
+	for _, c := range h.claims {
+		if n := len(stints); n > 0 && c.instance == stints[n-1].instance {
+			stints[n-1].batches += c.batches
+			continue
 		}
+		stints = append(stints, c)
 	}
-	return changes
+	return stints
 }
 
 // acquisitions counts how often the process has said that it acquired its lane.

@@ -69,7 +69,8 @@
 //     more to show is not found.
 //   - time: claimAge, backoff, the watchdog and the stall of a restore. What waits for a
 //     clock may happen at any time, or never. So mustWait, visits, and the ping-pong
-//     that claims are there to end are not judged.
+//     that claims are there to end are not judged. Who looks again after its fence,
+//     because another's claim turned up, is here one that fails there.
 //   - a batch is one version, a lane one collection with one data partition. Group
 //     commit, quarantine and staging beside a running commit are not in it; a refused
 //     batch is tried again as it was.
