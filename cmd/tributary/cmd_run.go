@@ -99,7 +99,7 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 	defer plane.Close()
 	api := newControl(cfg, plane, e.log)
 	defer api.Close()
-	serve, err := newListening(cfg, log, f.untilCaughtUp || f.dev)
+	serve, err := newListening(cfg, log, reg, f.untilCaughtUp || f.dev)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,10 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tributary/connector"
 )
 
 // listening starts the servers of a config.
@@ -21,7 +25,9 @@ type listening struct {
 	optional bool
 }
 
-func newListening(cfg *Config, log *slog.Logger, optional bool) (*listening, error) {
+// newListening reads the certificate that is served, if one is, and shows in reg until when it
+// is valid.
+func newListening(cfg *Config, log *slog.Logger, reg prometheus.Registerer, optional bool) (*listening, error) {
 	s := &listening{log: log, optional: optional}
 	cfg.warnOfPlainTokens(log)
 	if cfg.Control.TLS == nil {
@@ -31,6 +37,7 @@ func newListening(cfg *Config, log *slog.Logger, optional bool) (*listening, err
 	if s.reloader, err = newTLSReloader(cfg.Control.TLS, log); err != nil {
 		return nil, &exitError{code: exitConfig, err: err} // the files were in order a moment ago
 	}
+	connector.RegisterCertificate(reg, s.reloader.valid)
 	return s, nil
 }
 

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// lookEvery is how often the files of a certificate are looked at, at most: by who connects.
+// lookEvery is how often the files of a certificate are looked at, at most: by who connects or
+// scrapes the metrics.
 const lookEvery = time.Second
 
 // A tlsReloader serves with the certificate that its files hold. Those of cert-manager and the
@@ -57,6 +58,16 @@ func (r *tlsReloader) current() *tls.Config {
 		r.sayExpired()
 	}
 	return r.config
+}
+
+// valid looks at the files like current, and returns from when until when the certificate in
+// use is valid: a scraper keeps its connection, so that nobody may have connected for long.
+func (r *tlsReloader) valid() (from, until time.Time) {
+	r.current()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	leaf := r.inUse.pair.Leaf
+	return leaf.NotBefore, leaf.NotAfter
 }
 
 func (r *tlsReloader) look() {

@@ -27,6 +27,7 @@ type secured struct {
 	cfg       *Config
 	log       lockedBuffer
 	reloader  *tlsReloader
+	metrics   *prometheus.Registry
 	ca        *authority
 	listen    string
 	connectAt string
@@ -57,13 +58,14 @@ func secure(t *testing.T, certified bool, names ...string) *secured {
 	plane := smallPlane()
 	api := newControl(s.cfg, plane, log)
 	t.Cleanup(api.Close)
-	serve, err := newListening(s.cfg, log, false)
+	s.metrics = prometheus.NewRegistry()
+	serve, err := newListening(s.cfg, log, s.metrics, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.reloader = serve.reloader
 	for key, srv := range map[string]*http.Server{
-		"listen":         newServer(prometheus.NewRegistry(), &health{ready: map[int32]bool{0: true}}, api, s.cfg.Control.wantsCertificate()),
+		"listen":         newServer(s.metrics, &health{ready: map[int32]bool{0: true}}, api, s.cfg.Control.wantsCertificate()),
 		"connect_listen": newConnectServer(s.cfg, controltest.New(controltest.Collection("eu", "people")), log),
 	} {
 		listen := s.listen
@@ -184,6 +186,41 @@ func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
 	}
 }
 
+// TestAScrapeSaysWhenTheCertificateExpires: also one over a connection that is older than it.
+func TestAScrapeSaysWhenTheCertificateExpires(t *testing.T) {
+	s := secure(t, false, "127.0.0.1")
+	pool := x509.NewCertPool()
+	pool.AddCert(s.ca.cert)
+	client := newDirectClient(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}})
+	first := s.shown()
+	scraped := func(want *x509.Certificate) {
+		t.Helper()
+		s.reloader.mu.Lock()
+		s.reloader.looked = time.Time{}
+		s.reloader.mu.Unlock()
+		resp, err := client.Get("https://" + s.listen + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s (%v)", resp.StatusCode, body, err)
+		}
+		if resp.TLS.PeerCertificates[0].SerialNumber.String() != first {
+			t.Fatal("the scraper connected again: this shows nothing")
+		}
+		for name, at := range map[string]time.Time{"expiry": want.NotAfter, "not_before": want.NotBefore} {
+			line := fmt.Sprintf("\ntributary_control_certificate_%s_timestamp_seconds %g\n", name, float64(at.Unix()))
+			if !strings.Contains(string(body), line) {
+				t.Errorf("the metrics have no %q:\n%s", line, body)
+			}
+		}
+	}
+	scraped(s.reloader.inUse.pair.Leaf)
+	scraped(s.ca.issue(s.dir, "server", leaf{names: []string{"127.0.0.1"}, expires: 47 * time.Hour}))
+}
+
 func TestABrokenCertificateLeavesTheOneBeforeInUse(t *testing.T) {
 	s := secure(t, true, "127.0.0.1")
 	first := s.shown()
@@ -284,7 +321,7 @@ func TestAnExpiredCertificateStopsNoConnector(t *testing.T) {
 	}
 	var log lockedBuffer
 	cfg.Listen = freeAddress(t)
-	serve, err := newListening(cfg, slog.New(slog.NewTextHandler(&log, nil)), false)
+	serve, err := newListening(cfg, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,7 @@ func registry(t *testing.T) *prometheus.Registry {
 	m.Lane("0")
 	m.OAuth("s").Window.Observe(1)
 	m.Replica("s", "c")
+	connector.RegisterCertificate(reg, func() (from, until time.Time) { return })
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }
