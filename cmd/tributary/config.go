@@ -162,7 +162,8 @@ func parseConfig(text *configText, folder string, env func(string) (string, bool
 	if root == nil {
 		return nil, d.err()
 	}
-	f := fileDecoder{decoder: d, presets: p, parsed: map[string]*node{}, topics: topicNames{}, folder: folder, replicas: map[string]int{}}
+	f := fileDecoder{decoder: d, presets: p, parsed: map[string]*node{}, topics: topicNames{}, folder: folder,
+		connectors: map[string]position{}, replicas: map[string]position{}}
 	f.file(root)
 	if len(d.problems) > 0 {
 		return nil, d.err()

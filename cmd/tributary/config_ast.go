@@ -99,7 +99,7 @@ func (b *treeBuilder) mapping(out *node, values []*ast.MappingValueNode, depth i
 		}
 		key := v.Key.GetToken().Value
 		if old, ok := first[key]; ok {
-			b.d.failAt(pos, "the key %q is here twice, first in line %d", key, old.line)
+			b.d.failAt(pos, "the key %q is here twice, first in %v", key, old)
 			continue
 		}
 		first[key] = pos

@@ -24,20 +24,17 @@ func (f *fileDecoder) connectListen(n *node) {
 	}
 }
 
-// checkConnectNames refuses two collections that are one connector.
-func (f *fileDecoder) checkConnectNames(sources *node) {
+// connector refuses two collections that are one connector.
+func (f *fileDecoder) connector(n *node, c *collectionDecoder) {
 	if f.cfg.ConnectListen == "" {
 		return
 	}
-	seen := map[string]bool{}
-	for _, s := range f.cfg.Sources {
-		for _, c := range s.Collections {
-			if seen[c.String()] {
-				f.fail(sources, "two collections are called %s, and for `connect_listen` that is the name of a connector: rename a source", c)
-			}
-			seen[c.String()] = true
-		}
+	name := c.settings.Source + "." + c.settings.Collection
+	if first, twice := f.connectors[name]; twice {
+		f.fail(n, "is called %s, and so is the collection in %v: for `connect_listen` that is the name of a connector; rename a source", name, first)
+		return
 	}
+	f.connectors[name] = n.pos
 }
 
 // newConnectServer returns the server of Kafka Connect's REST API over a plane.

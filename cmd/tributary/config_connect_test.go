@@ -51,7 +51,7 @@ sources:
 		}
 	}
 	_, err := parseTest("connect_listen: 127.0.0.1:8083\n" + two)
-	if want := "two collections are called shop.orders.a"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "t.yaml:8:78: sources[1].collections[0] is called shop.orders.a, and so is the collection in line 7, column 85: for `connect_listen`"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 	mustParse(t, two)

@@ -36,13 +36,13 @@ func (f *fileDecoder) letters(n *node, c *collectionDecoder) string {
 			return ""
 		}
 	}
-	had, ok := f.topics.take(topic, dlqOwner)
+	had, ok := f.topics.take(topic, dlqOwner, at.pos)
 	switch {
 	case ok, had.owner == dlqOwner && had.topic == topic: // collections may share one
 	case had.topic == topic:
-		f.fail(at, "puts dead letters into the topic %s, which is that of %s: its readers take them for records", topic, had.owner)
+		f.fail(at, "puts dead letters into the topic %s, which is that of %s in %v: its readers take them for records", topic, had.owner, had.at)
 	default:
-		f.fail(at, "puts dead letters into the topic %s, which Kafka takes for the topic %s of %s: only dots and underscores differ", topic, had.topic, had.owner)
+		f.fail(at, "puts dead letters into the topic %s, which Kafka takes for the topic %s of %s in %v: only dots and underscores differ", topic, had.topic, had.owner, had.at)
 	}
 	return topic
 }

@@ -67,6 +67,9 @@ type position struct {
 	line, column int
 }
 
+// String says where it is to who reads of another place of the same file.
+func (p position) String() string { return fmt.Sprintf("line %d, column %d", p.line, p.column) }
+
 func (p position) before(q position) bool {
 	return p.line < q.line || p.line == q.line && p.column < q.column
 }

@@ -14,9 +14,11 @@ type fileDecoder struct {
 	parsed  map[string]*node // presets by name, nil for one that cannot be used
 	cfg     Config
 	topics  topicNames
-	// folder is the config's, replicas the lines of their files.
+	// connectors are where the collections are, by the names of their connectors.
+	connectors map[string]position
+	// folder is the config's, replicas where their files are named.
 	folder   string
-	replicas map[string]int
+	replicas map[string]position
 	// badSeal says that what is wrong with the keys of `seal` was reported.
 	badSeal bool
 }
@@ -64,9 +66,12 @@ func (f *fileDecoder) file(root *node) {
 		f.connectListen(connectListen)
 	}
 	if sources != nil {
-		f.topics.take(c.Offsets.Topic, "the offsets topic")
+		at := root.at("group").pos
+		if topic := root.get("offsets").get("topic"); topic != nil {
+			at = topic.pos
+		}
+		f.topics.take(c.Offsets.Topic, "the offsets topic", at)
 		f.sources(sources)
-		f.checkConnectNames(sources)
 	}
 }
 

@@ -43,7 +43,7 @@ var handlerOnly = []string{"handler", "dump"}
 var ofAHandler = []string{"id", "hash", "value", "on_bad_record", "dlq"}
 
 // handlerSource decodes a source of type handler.
-func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string]int) bool {
+func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, places map[string]position) bool {
 	h := &HandlerConfig{Timeout: defaultTimeout}
 	s.Handler = h
 	var a account
@@ -77,11 +77,11 @@ func (f *fileDecoder) handlerSource(own *node, s *SourceConfig, lines map[string
 	f.loggedIn(&a, s)
 	a.name, a.broken = s.Name, f.faults > before
 	h.Rest.Auth = a.auth
-	if first, twice := lines[s.Name]; twice && s.Name != "" {
-		f.fail(own.at("name"), "is %q, and so is that of the source in line %d", s.Name, first)
+	if first, twice := places[s.Name]; twice && s.Name != "" {
+		f.fail(own.at("name"), "is %q, and so is that of the source in %v", s.Name, first)
 		return false
 	}
-	lines[s.Name] = own.at("name").pos.line
+	places[s.Name] = own.at("name").pos
 	if theirs := own.get("collections"); theirs != nil && f.isKind(theirs, listNode) {
 		if len(theirs.items) == 0 {
 			f.fail(theirs, "needs at least one collection")
@@ -164,18 +164,18 @@ func (f *fileDecoder) dump(n *node) *DumpConfig {
 
 // told decodes the collections of a handler.
 func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
-	lines := map[string]int{}
+	places := map[string]position{}
 	above := own.filter(func(key string) bool { return slices.Contains(ofAHandler, key) })
 	for _, item := range list.items {
 		item, name := f.collection(item)
 		if name == "" {
 			continue
 		}
-		if first, twice := lines[name]; twice {
-			f.fail(item.at("name"), "is %q, and so is that of the collection in line %d", name, first)
+		if first, twice := places[name]; twice {
+			f.fail(item.at("name"), "is %q, and so is that of the collection in %v", name, first)
 			continue
 		}
-		lines[name] = item.at("name").pos.line
+		places[name] = item.at("name").pos
 		c := newCollectionDecoder(f.decoder, &a)
 		c.settings.Collection = name
 		all := c.keys()
@@ -197,6 +197,7 @@ func (f *fileDecoder) told(list, own *node, a account, s *SourceConfig) {
 		if f.faults == before && !a.broken {
 			c.validate(whole)
 		}
+		f.connector(whole, c)
 		s.Collections = append(s.Collections, CollectionConfig{
 			Settings: c.settings, Rest: c.rest, TLS: s.TLS, Handler: s.Handler,
 			Topic: f.topic(whole, c), Letters: f.letters(whole, c),

@@ -82,7 +82,7 @@ func TestWhatIsWrongWithASourceOfAHandlerIsNamed(t *testing.T) {
 		good + "  - {name: x, url: 'http://h', type: handlr, collections: [a]}\n":                                            `did you mean "handler"`,
 		good + "  - {name: x, url: 'http://h', cursor: {field: u, from: s}, handler: {url: 'http://h'}, collections: [a]}\n": "sources[1].handler is of a source of type handler",
 		good + "  - {name: x, url: 'http://h', cursor: {field: u, from: s}, dump: {}, collections: [a]}\n":                   "sources[1].dump is of a source of type handler",
-		good + "  - {name: blog, url: 'http://h', cursor: {field: u, from: s}, collections: [a]}\n":                          "and so is that of the source in line",
+		good + "  - {name: blog, url: 'http://h', cursor: {field: u, from: s}, collections: [a]}\n":                          "and so is that of the source in line 4, column 11",
 	} {
 		_, err := parseTest(handlerHead + lines)
 		if err == nil || !strings.Contains(err.Error(), says) {

@@ -21,7 +21,7 @@ func (d *decoder) seal(n *node) *offsets.Ring {
 	if len(list.items) == 0 {
 		d.fail(list, "needs at least one key")
 	}
-	used := map[string]string{}
+	used, ids := map[string]*node{}, map[string]*node{}
 	for _, item := range list.items {
 		var id, text string
 		d.object(item, keys{
@@ -41,12 +41,14 @@ func (d *decoder) seal(n *node) *offsets.Ring {
 			continue
 		}
 		if other, twice := used[string(key)]; twice {
-			d.fail(item.at("key"), "is the key %q once more", other)
+			d.fail(item.at("key"), "is the key %s in %v once more", shown(other), other.pos)
 			continue
 		}
-		if used[string(key)] = id; ring.Add(id, key) != nil {
-			d.fail(item.at("id"), "is %q, and so is that of another key", id)
+		if used[string(key)] = item.at("id"); ring.Add(id, key) != nil {
+			d.fail(item.at("id"), "is %q, and so is that of the key in %v", id, ids[id].pos)
+			continue
 		}
+		ids[id] = item.at("id")
 	}
 	return ring
 }

@@ -50,10 +50,10 @@ func (f *fileDecoder) replicaPath(n *node) string {
 		path = filepath.Join(f.folder, path)
 	}
 	path = filepath.Clean(path)
-	if line, twice := f.replicas[path]; twice {
-		f.fail(n, "is the file of the replica in line %d too: each source has its own", line)
+	if first, twice := f.replicas[path]; twice {
+		f.fail(n, "is the file of the replica in %v too: each source has its own", first)
 	}
-	f.replicas[path] = n.pos.line
+	f.replicas[path] = n.pos
 	return path
 }
 

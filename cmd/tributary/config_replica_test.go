@@ -34,7 +34,7 @@ func TestAReplicaThatCannotBeMeantIsRefused(t *testing.T) {
 		"replica: {path: x.db, indexes: {people: ['']}}":                                                       "is empty",
 		"replica: {path: x.db, indexes: {people: email}}":                                                      "wants a list",
 		"collections: [{name: people, replica: {path: x.db}}]":                                                 "belongs to the source",
-		"replica: {path: ./d/../x.db}, collections: [people]},\n{name: b, preset: shop, replica: {path: x.db}": "is the file of the replica in line",
+		"replica: {path: ./d/../x.db}, collections: [people]},\n{name: b, preset: shop, replica: {path: x.db}": "is the file of the replica in line 3, column 54 too",
 	} {
 		text := head + "sources: [{name: shop, preset: shop, " + lines + "}]\n"
 		if _, err := parseTest(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -32,9 +32,9 @@ func (f *fileDecoder) sources(n *node) {
 	if len(n.items) == 0 {
 		f.fail(n, "needs at least one source")
 	}
-	lines := map[string]int{}
+	places := map[string]position{}
 	for _, item := range n.items {
-		if source, ok := f.source(item, lines); ok {
+		if source, ok := f.source(item, places); ok {
 			f.cfg.Sources = append(f.cfg.Sources, source)
 		}
 	}
@@ -42,7 +42,7 @@ func (f *fileDecoder) sources(n *node) {
 
 // source decodes one source. What it says for all of its collections is decoded once
 // by itself, so that what every collection overrides is still checked.
-func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, bool) {
+func (f *fileDecoder) source(own *node, places map[string]position) (SourceConfig, bool) {
 	var s SourceConfig
 	if !f.isKind(own, mapNode) {
 		if own.kind == nullNode {
@@ -54,18 +54,18 @@ func (f *fileDecoder) source(own *node, lines map[string]int) (SourceConfig, boo
 	case "":
 		return s, false
 	case typeHandler:
-		ok := f.handlerSource(own, &s, lines)
+		ok := f.handlerSource(own, &s, places)
 		return s, ok
 	}
 	preset := f.preset(own, &s)
 	whole := overlay(preset.without("collections"), own.without("collections"))
 	a := f.account(whole, &s)
 	f.require(own, "name")
-	if first, twice := lines[s.Name]; twice && s.Name != "" {
-		f.fail(own.at("name"), "is %q, and so is that of the source in line %d", s.Name, first)
+	if first, twice := places[s.Name]; twice && s.Name != "" {
+		f.fail(own.at("name"), "is %q, and so is that of the source in %v", s.Name, first)
 		return s, false
 	}
-	lines[s.Name] = own.at("name").pos.line
+	places[s.Name] = own.at("name").pos
 
 	theirs := own.get("collections")
 	if theirs == nil {
@@ -212,7 +212,7 @@ func (f *fileDecoder) auth(n *node) *rest.Auth {
 // lowest: the preset's source, the preset's collection, the user's source, the user's
 // collection.
 func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceConfig) {
-	lines := map[string]int{}
+	places := map[string]position{}
 	var uncursored []*node
 	defaults := f.byName(preset.get("collections"))
 	below := preset.without(append(sourceOnly, "name")...)
@@ -222,11 +222,11 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 		if name == "" {
 			continue
 		}
-		if first, twice := lines[name]; twice {
-			f.fail(item.at("name"), "is %q, and so is that of the collection in line %d", name, first)
+		if first, twice := places[name]; twice {
+			f.fail(item.at("name"), "is %q, and so is that of the collection in %v", name, first)
 			continue
 		}
-		lines[name] = item.at("name").pos.line
+		places[name] = item.at("name").pos
 		meant := f.knownTo(s.Preset, defaults, name, overlay(above, item), item)
 		whole := overlay(overlay(below, defaults[meant]), above)
 		if item != defaults[name] {
@@ -237,6 +237,7 @@ func (f *fileDecoder) collections(list, own, preset *node, a account, s *SourceC
 		if c.uncursored {
 			uncursored = append(uncursored, whole)
 		}
+		f.connector(whole, c)
 		s.Collections = append(s.Collections, CollectionConfig{Settings: c.settings, Rest: c.rest, Feed: c.feedRest, TLS: s.TLS, Topic: f.topic(whole, c), Letters: f.letters(whole, c)})
 	}
 	switch {
@@ -278,26 +279,4 @@ func (f *fileDecoder) collection(item *node) (*node, string) {
 		return nil, ""
 	}
 	return item, f.topicWord(item.get("name"))
-}
-
-// topic names the topic of a collection. Two collections must not share one.
-func (f *fileDecoder) topic(n *node, c *collectionDecoder) string {
-	source, name := c.settings.Source, c.settings.Collection
-	if f.cfg.Topics.Name == "" || source == "" {
-		return "" // reported
-	}
-	topic := strings.NewReplacer("{source}", source, "{collection}", name).Replace(f.cfg.Topics.Name)
-	if err := checkTopic(topic); err != nil {
-		f.fail(n, "is the collection %s, whose topic %s %v", name, topic, err)
-		return ""
-	}
-	had, ok := f.topics.take(topic, source+"."+name)
-	switch {
-	case ok:
-	case had.topic == topic:
-		f.fail(n, "publishes to the topic %s, which is that of %s", topic, had.owner)
-	default:
-		f.fail(n, "publishes to the topic %s, which Kafka takes for the topic %s of %s: only dots and underscores differ", topic, had.topic, had.owner)
-	}
-	return topic
 }

@@ -51,19 +51,44 @@ func checkTemplate(template string) error {
 
 var placeholders = strings.NewReplacer("{source}", "", "{collection}", "")
 
-// topicNames remembers who has which topic.
+// topicNames remembers who has which topic, and where in the file.
 type topicNames map[string]topicOwner
 
-type topicOwner struct{ topic, owner string }
+type topicOwner struct {
+	topic, owner string
+	at           position
+}
 
 // take gives a topic to its owner, unless someone has it. Kafka takes names that
 // differ only in dot and underscore for a collision, because its metrics cannot tell
 // them apart.
-func (t topicNames) take(topic, owner string) (had topicOwner, ok bool) {
+func (t topicNames) take(topic, owner string, at position) (had topicOwner, ok bool) {
 	key := strings.ReplaceAll(topic, ".", "_")
 	if had, taken := t[key]; taken {
 		return had, false
 	}
-	t[key] = topicOwner{topic: topic, owner: owner}
+	t[key] = topicOwner{topic: topic, owner: owner, at: at}
 	return topicOwner{}, true
+}
+
+// topic names the topic of a collection. Two collections must not share one.
+func (f *fileDecoder) topic(n *node, c *collectionDecoder) string {
+	source, name := c.settings.Source, c.settings.Collection
+	if f.cfg.Topics.Name == "" || source == "" {
+		return "" // reported
+	}
+	topic := strings.NewReplacer("{source}", source, "{collection}", name).Replace(f.cfg.Topics.Name)
+	if err := checkTopic(topic); err != nil {
+		f.fail(n, "is the collection %s, whose topic %s %v", name, topic, err)
+		return ""
+	}
+	had, ok := f.topics.take(topic, source+"."+name, n.pos)
+	switch {
+	case ok:
+	case had.topic == topic:
+		f.fail(n, "publishes to the topic %s, which is that of %s in %v", topic, had.owner, had.at)
+	default:
+		f.fail(n, "publishes to the topic %s, which Kafka takes for the topic %s of %s in %v: only dots and underscores differ", topic, had.topic, had.owner, had.at)
+	}
+	return topic
 }
