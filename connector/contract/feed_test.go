@@ -24,6 +24,11 @@ func feedOf(n int) *shelf {
 	return s
 }
 
+// told is a list of one deletion.
+func told(id string, at connector.Instant) *shelf {
+	return &shelf{size: 20, rows: []connector.Record{event(id, at)}}
+}
+
 func event(id string, at connector.Instant) connector.Record {
 	return connector.Record{ID: id, Instant: at, Stamp: at.String(), Value: []byte(`{}`), Deleted: true}
 }
@@ -86,6 +91,16 @@ func TestEachRuleOfAFeedFindsWhatItIsFor(t *testing.T) {
 		{name: "records that were made again", of: func(s *shelf) {
 			s.rows = append(s.rows, record("gone59", now.Add(-time.Minute)))
 		}, rule: "events", level: OK, says: "as it was"},
+		{name: "the record beside, made again", feed: told("r0", now.Add(-24*time.Hour)), rule: "events", level: OK, says: "the one record that it tells of is not there as it was"},
+		{name: "the record beside, which is there", feed: told("r0", now), rule: "events", level: Warn, says: `"r0" was deleted at`},
+		{name: "an API that shows nothing by id", of: func(s *shelf) {
+			s.spoil = func(q connector.Query, p *connector.Page) error {
+				if len(q.IDs) > 0 {
+					p.Records = nil
+				}
+				return nil
+			}
+		}, rule: "events", level: Note, says: "cannot be seen"},
 		{name: "no probe", with: func(o *Options) { o.Settings.Probe = 0 }, rule: "events", level: Note, says: "no `probe`"},
 		{name: "how far back it reaches", rule: "reach", level: Note, says: "deletions: {sweep"},
 		{name: "how far back it reaches, and a sweep", with: sweeps, rule: "reach", level: OK, says: "30m ago"},
