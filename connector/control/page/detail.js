@@ -2,7 +2,7 @@
 
 import { MEANS, WRONG } from './fixed.js'
 import { $, attribute, icon, make, put, word } from './document.js'
-import { absolute, due, duration, many, number, rate, relative, timeOf } from './format.js'
+import { absolute, due, duration, many, number, rate, relative, span, timeOf } from './format.js'
 import { nameOf, same, view } from './view.js'
 import { known, loadCollection } from './look.js'
 import { forget, listen } from './stream.js'
@@ -48,7 +48,7 @@ export function showNoCollection(e) {
 // factsOf are the numbers of a collection: label, value, and what the value means.
 function factsOf(c) {
   const source = known.sources.find((s) => s.name === c.source)
-  const every = [c.interval_seconds ? 'every ' + duration(c.interval_seconds) : '', ...(c.cron ?? []).map((x) => 'cron ' + x)].filter(Boolean)
+  const every = [c.interval_seconds ? 'every ' + span(c.interval_seconds) : '', ...(c.cron ?? []).map((x) => 'cron ' + x)].filter(Boolean)
   const facts = [
     ['Caught up', timeOf(c.caught_up), 'When all that the API showed was committed'],
     ['Cursor', c.cursor ? make('time', { datetime: c.cursor, title: relative(c.cursor) }, absolute(c.cursor)) : '–', 'Read and committed up to here'],

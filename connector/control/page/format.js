@@ -25,6 +25,13 @@ export function duration(seconds) {
   return two(Math.floor(s / 31557600), 'y', Math.floor((s % 31557600) / 2629800), 'mo').replace(/^0\u00a0y /, '')
 }
 
+// span is how far apart things are that come again and again: of minutes the seconds count.
+export function span(seconds) {
+  if (seconds < 60) return +seconds.toFixed(3) + '\u00a0s'
+  const rest = Math.floor(seconds % 60)
+  return duration(seconds) + (seconds < 3600 && rest ? ' ' + rest + '\u00a0s' : '')
+}
+
 // skew is by how many ms the connector's clock is ahead of the reader's.
 let skew = 0
 export const setSkew = (ms) => (skew = ms)
