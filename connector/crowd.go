@@ -7,12 +7,17 @@ import (
 	"time"
 )
 
-// A Crowd is what the collections of one source know of each other while its API fails: each
-// of thousands would try again by itself within the minute, and say so. The more of them
-// fail, the longer each of them waits, and the less is logged. The zero value is ready to
-// use, and nil is the crowd of one. It is safe for concurrent use.
+// A Crowd is what the collections of one source know of each other. At a start each of
+// thousands would ask its API in the same moment: they take turns. While it fails, each would
+// try again by itself within the minute, and say so: the more of them fail, the longer each of
+// them waits, and the less is logged. The zero value is ready to use, and nil is the crowd of
+// one. It is safe for concurrent use.
 type Crowd struct {
+	// Size is how many collections it has; 0: few.
+	Size int
+
 	mu      sync.Mutex
+	next    time.Time // the turn of who begins next
 	failing int
 	lines   float64   // that may be logged
 	at      time.Time // when there were as many
@@ -30,7 +35,43 @@ const (
 	// crowdLines are logged at once, and one each crowdLine from then on.
 	crowdLines = 20
 	crowdLine  = 10 * time.Second
+	// startTogether begin at once, and one each startPace from then on.
+	startTogether = 50
+	startPace     = 10 * time.Millisecond
 )
+
+// turn returns when one that enters is to be pulled first, if nobody asks for it: now in a
+// small crowd. All of a large one have had their turn within its interval, for that is how
+// often they ask from then on; where it is long, sooner.
+func (c *Crowd) turn(now time.Time, interval time.Duration) time.Time {
+	if c == nil || c.Size <= startTogether {
+		return now
+	}
+	size, gap := time.Duration(c.Size), startPace
+	if interval > 0 {
+		gap = min(gap, interval/size)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := latest(c.next, now.Add(-(startTogether-1)*gap))
+	// Who enters again and again, with a lane that comes and goes, takes more turns than one.
+	c.next = earliest(at.Add(gap), now.Add(size*startPace))
+	return latest(now, earliest(at, now.Add(size*gap)))
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
 
 // join counts one more that fails.
 func (c *Crowd) join() {

@@ -212,7 +212,7 @@ func TestWhoWaitsForAPullIsToldWhatTheFeedTells(t *testing.T) {
 	world := h.world
 	h.world = func(env *Env) { world(env); env.Pulls = p }
 	h.again()
-	p.Enter(0)
+	p.Enter(0, nil)
 	ask := func() error {
 		ticket, err := p.Ask(Reason{Name: ReasonAfterDelete})
 		if err != nil {

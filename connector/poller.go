@@ -13,7 +13,7 @@ import (
 // everything held in memory is to be forgotten.
 func (r *Reader) Run(ctx context.Context) error {
 	p := r.env.Pulls
-	p.Enter(r.mem.State.Ran)
+	p.Enter(r.mem.State.Ran, r.env.Crowd)
 	for {
 		if err := r.idle(ctx); err != nil {
 			return err

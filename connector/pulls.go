@@ -162,12 +162,13 @@ func (p *Pulls) Hold(why error) {
 	p.nudge()
 }
 
-// Enter begins a life of the poller. Ran is when the last pull by a cron expression ended,
-// as it was committed; Beginning or 0 where there was none.
-func (p *Pulls) Enter(ran Instant) {
+// Enter begins a life of the poller, one of that crowd. Ran is when the last pull by a cron
+// expression ended, as it was committed; Beginning or 0 where there was none.
+func (p *Pulls) Enter(ran Instant, crowd *Crowd) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	turn := crowd.turn(now, p.interval)
 	p.refusal = nil
 	if ran > 0 {
 		p.ran = ran.Time()
@@ -186,11 +187,18 @@ func (p *Pulls) Enter(ran Instant) {
 	}
 	switch {
 	case p.entered:
-		p.next, p.first = now, ReasonSchedule
+		p.first = ReasonSchedule
+		if p.next.After(now) { // a life that ends before its turn does not cost it
+			turn = earliest(turn, p.next)
+		}
+		p.next = turn
 	case p.triggers.OnRestart:
-		p.next, p.first = now, ReasonStartup
+		p.next, p.first = turn, ReasonStartup
 	default:
 		p.next, p.first = p.scheduled(now, now, ran), ReasonSchedule
+		if !p.next.IsZero() { // a run that was missed
+			p.next = latest(p.next, turn)
+		}
 	}
 	p.entered = true
 }

@@ -29,7 +29,7 @@ func pollBy(t *testing.T, set Settings, ran Instant, took time.Duration, do func
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		p.Enter(ran)
+		p.Enter(ran, nil)
 		for p.Wait(ctx, sleepOf, time.Time{}) == nil {
 			why := NamesOf(p.Begin())
 			p.mu.Lock()
@@ -224,7 +224,7 @@ func TestNothingIsPulledWhileItIsHeld(t *testing.T) {
 // take it that his part was read.
 func TestOfManyReasonsNoneIsForgotten(t *testing.T) {
 	p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
-	p.Enter(0)
+	p.Enter(0, nil)
 	var tickets []*Ticket
 	ask := func(r Reason) {
 		ticket, err := p.Ask(r)
@@ -239,7 +239,7 @@ func TestOfManyReasonsNoneIsForgotten(t *testing.T) {
 	ask(Reason{Name: ReasonBeforeList, Collection: "people", Filter: json.RawMessage(`"a"`)})
 	ask(Reason{Name: ReasonBeforeList, Collection: "people", Filter: json.RawMessage(`"b"`)})
 	p.Begin()
-	p.Enter(0) // another life
+	p.Enter(0, nil) // another life
 	reasons := p.Begin()
 	if len(reasons) > maxReasons+len(ReasonNames) {
 		t.Errorf("%d reasons", len(reasons))
@@ -280,7 +280,7 @@ func TestOfManyReasonsNoneIsForgotten(t *testing.T) {
 // A pull may take hours, and who has gone meanwhile is not remembered.
 func TestThoseWhoWaitForOnePullTakeNoMemory(t *testing.T) {
 	p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
-	p.Enter(0)
+	p.Enter(0, nil)
 	for range 2 {
 		for range 10_000 {
 			if _, err := p.Ask(Reason{Name: ReasonManual, Records: json.RawMessage(strings.Repeat(" ", 10_000))}); err != nil {
@@ -298,13 +298,13 @@ func TestThoseWhoWaitForOnePullTakeNoMemory(t *testing.T) {
 func TestWhoWaitsOutlivesALane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPulls(Settings{Triggers: Triggers{Delay: time.Second}}, time.Now, func() float64 { return 0.5 })
-		p.Enter(0)
+		p.Enter(0, nil)
 		ticket, _ := p.Ask(Reason{Name: ReasonAfterCreate})
 		if err := p.Wait(t.Context(), sleepOf, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		p.Begin()
-		p.Enter(0)
+		p.Enter(0, nil)
 		if err := p.Wait(t.Context(), sleepOf, time.Time{}); err != nil {
 			t.Fatal(err)
 		}

@@ -343,7 +343,7 @@ func TestWhoWaitsForAWalkGetsWhatHasSlipped(t *testing.T) {
 			a.world = func(env *Env) { env.Pulls = p }
 			a.start(a.mem)
 			a.pull(1)
-			p.Enter(0)
+			p.Enter(0, nil)
 			// Five are written after the one that is waited for, which is the first of the
 			// second page then; and one of them is gone when that page is asked for.
 			a.shelf.rows[994] = row("r994", 1100*sec, 7)

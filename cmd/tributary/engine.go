@@ -95,7 +95,7 @@ func newEngine(cfg *Config, kafka []kgo.Opt, log *slog.Logger, metrics *connecto
 		health: &health{ready: map[int32]bool{}}, events: events, lanes: map[int32]*ownedLane{},
 	}
 	for _, s := range cfg.Sources {
-		e.crowds[s.Name] = &connector.Crowd{}
+		e.crowds[s.Name] = &connector.Crowd{Size: len(s.Collections)}
 		e.clients[s.Name] = rest.NewClient(version, s.Budget, s.TLS.transport())
 		lane := offsets.LaneOf(s.Name, int(cfg.Offsets.Lanes))
 		e.health.ready[lane] = false

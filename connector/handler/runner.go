@@ -120,7 +120,7 @@ func (r *Runner) Run(ctx context.Context) error {
 
 func (r *Runner) run(ctx context.Context) error {
 	pulls := r.env.Pulls
-	pulls.Enter(r.ran())
+	pulls.Enter(r.ran(), nil)
 	for {
 		if err := r.serveInbox(ctx); err != nil {
 			return err
