@@ -56,14 +56,19 @@ func (b *bench) measureFleet(ctx context.Context, out io.Writer, o options) erro
 		return err
 	}
 	defer f.kill()
-	for _, stage := range []struct {
+	type stage struct {
 		name string
 		run  func(context.Context, options) error
-	}{
+	}
+	stages := []stage{
 		{"validate", f.validate}, {"first start", f.firstStart}, {"idle", f.idle}, {"looks", f.looks},
 		{"freshness", f.freshness}, {"one in a hundred", f.changes}, {"an API that is down", f.outage},
 		{"restart", f.restarts}, {"commands", f.commands},
-	} {
+	}
+	if o.stay > 0 {
+		stages = []stage{{"first start", f.firstStart}, {"stay", f.stay}}
+	}
+	for _, stage := range stages {
 		if err := stage.run(ctx, o); err != nil {
 			return fmt.Errorf("%s: %w", stage.name, err)
 		}

@@ -42,6 +42,7 @@ func mainCode(args []string) int {
 type options struct {
 	records, rounds, warmup int
 	collections             int
+	stay                    float64
 	sides                   []string
 	tributary               string
 	latency                 bool
@@ -60,6 +61,7 @@ func parseOptions(args []string) (options, error) {
 	fs.StringVar(&o.tributary, "tributary", "", "binary to measure (default: built from ./cmd/tributary)")
 	fs.BoolVar(&o.latency, "latency", false, "measure latency instead of a backfill")
 	fs.IntVar(&o.collections, "collections", 0, "measure one process with so many collections instead")
+	fs.Float64Var(&o.stay, "stay", 0, "with -collections: stay after the first start, with so many new records a second, to be looked at")
 	fs.DurationVar(&o.interval, "interval", 50*time.Millisecond, "poll interval, with -latency")
 	fs.DurationVar(&o.every, "every", 20*time.Millisecond, "time between two records, with -latency")
 	fs.DurationVar(&o.length, "for", 20*time.Second, "time to publish for, with -latency; to watch for, with -collections")
@@ -75,8 +77,8 @@ func parseOptions(args []string) (options, error) {
 	default:
 		return o, fmt.Errorf("-only %s: neither %s nor %s", only, sideBare, sideTributary)
 	}
-	if o.collections < 0 || o.records < 1 || o.rounds < 1 || o.every <= 0 || o.interval <= 0 {
-		return o, errors.New("-records, -rounds, -every and -interval must be positive, and -collections not negative")
+	if o.collections < 0 || o.stay < 0 || o.records < 1 || o.rounds < 1 || o.every <= 0 || o.interval <= 0 {
+		return o, errors.New("-records, -rounds, -every and -interval must be positive, and -collections and -stay not negative")
 	}
 	return o, nil
 }
