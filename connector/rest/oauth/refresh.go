@@ -167,7 +167,8 @@ func (k *Keeper) failed(ctx context.Context, store Store, f *Failure) error {
 	wait := min(most, firstWait<<min(k.failures-1, 12))
 	wait = max(f.after, wait/2+rand.N(wait/2+1))
 	k.trouble = f.retry()
-	s, usable, until := k.state, k.usable(time.Now()), k.expires
+	s, until := k.state, k.expires
+	usable := k.usable(time.Now()) && k.wanted == "" // else the API has refused it
 	k.mu.Unlock()
 	k.log.Warn("no new token, trying again", "err", f, "wait", wait.Round(time.Millisecond), "token_works", usable, "until", until)
 	k.wait(wait)

@@ -22,7 +22,11 @@ func (k *Keeper) Send(req *http.Request, send func(*http.Request) (*http.Respons
 		k.accepted(token)
 		return resp, nil
 	}
-	fresh := k.replace(req.Context(), token)
+	fresh, err := k.replace(req.Context(), token)
+	if err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
 	again := Bearing(req, fresh)
 	if fresh == "" || !rewind(req, again) {
 		return resp, nil
@@ -58,8 +62,10 @@ func rewind(req, again *http.Request) bool {
 	return err == nil
 }
 
-// replace returns another access token than this one, "" if there is none to be had now.
-func (k *Keeper) replace(ctx context.Context, token string) string {
+// replace returns another access token than this one, "" if there is none to be had. That
+// none came says more than the API's 401, which would have a collection wait for a person
+// where the token endpoint is only out of order for a while.
+func (k *Keeper) replace(ctx context.Context, token string) (string, error) {
 	k.mu.Lock()
 	attempts := k.attempts
 	if k.state.Access == token && k.rejected != token {
@@ -70,19 +76,21 @@ func (k *Keeper) replace(ctx context.Context, token string) string {
 		}
 	}
 	for {
-		access, changed := k.state.Access, k.changed
-		waits := k.wanted == token && k.stuck == nil && k.attempts == attempts
+		access, changed, stuck, trouble := k.state.Access, k.changed, k.stuck, k.trouble
+		waits := k.wanted == token && stuck == nil && k.attempts == attempts
 		k.mu.Unlock()
 		switch {
 		case access != token:
-			return access
+			return access, nil
+		case !waits && stuck != nil:
+			return "", stuck
 		case !waits:
-			return ""
+			return "", trouble
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ""
+			return "", trouble
 		}
 		k.mu.Lock()
 	}
