@@ -88,6 +88,12 @@ func (c *Check) walked(ctx context.Context) {
 	if !ok {
 		return
 	}
+	if page.Older {
+		c.add("bound", Note, fmt.Sprintf("asked from %s it begins with a parent that has changed since, below which everything is read", from),
+			"whether bounds are honoured, and how fine they are taken, was not seen", "check again when fewer parents change")
+		c.upper(ctx, at)
+		return
+	}
 	oldest, shown := connector.Forever, false
 	for _, r := range page.Records {
 		if r.Bad == "" {
@@ -175,6 +181,10 @@ func (c *Check) precision(ctx context.Context, found cut) {
 		page, ok := c.ask(ctx, "order", connector.Query{From: from, To: connector.Forever, Page: 1})
 		if !ok {
 			return // why was said
+		}
+		if page.Older {
+			whole = false // a parent has changed: everything below it is shown
+			break
 		}
 		oldest := connector.Forever
 		for _, r := range page.Records {

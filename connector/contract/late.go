@@ -55,7 +55,7 @@ func (c *Check) look(ctx context.Context, from connector.Instant) watch {
 		}
 		last := connector.Beginning
 		for _, r := range page.Records {
-			if r.Bad == "" {
+			if r.Bad == "" && (!page.Older || r.Instant >= from) {
 				key := c.key(r)
 				w.seen[key], last = max(r.Instant, w.seen[key]), max(last, r.Instant)
 			}

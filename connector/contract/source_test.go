@@ -53,6 +53,31 @@ func TestASourceWithoutAnOrder(t *testing.T) {
 	}
 }
 
+// Below a parent that has changed everything is read, whatever the bound.
+func TestParentsThatChangeAreNoBoundThatIsCutAndNothingThatIsLate(t *testing.T) {
+	t.Parallel()
+	s, o := fill(45), options()
+	slices.Reverse(s.rows)
+	o.Settings.Unordered, o.Counts = true, false
+	newest, moved, shown := s.rows[0].Instant, false, 0
+	s.spoil = func(q connector.Query, p *connector.Page) error {
+		if len(q.IDs) == 0 && q.From != connector.Beginning && q.From < now && q.Page == 1 && (moved || q.From < newest) {
+			p.Records, p.Older = append(p.Records, record("below", q.From.Floor(time.Minute).Add(-time.Microsecond))), true
+			shown++
+		}
+		return nil
+	}
+	by := look(t, s, o, func() { moved = true })
+	if by["bound"].Level != Note || by["late"].Level != OK || shown < 2 {
+		t.Errorf("%+v after %d pages", by, shown)
+	}
+	for rule, f := range by {
+		if f.Level == Fail || f.Level == Warn {
+			t.Errorf("%s: %+v", rule, f)
+		}
+	}
+}
+
 func TestASourceThatKeepsTheContractIsNeverBlamed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
