@@ -5,7 +5,6 @@ package browser
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/test/child"
 	"tributary/test/hostile"
 	"tributary/test/kafkatest"
 	"tributary/test/sources"
@@ -55,13 +55,12 @@ func real(t *testing.T) *connectorProcess {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { api.Close() })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := child.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
 	dir := t.TempDir()
-	c := &connectorProcess{t: t, binary: filepath.Join(dir, "tributary"), config: filepath.Join(dir, "tributary.yaml"), listen: l.Addr().String(), api: api.API}
+	c := &connectorProcess{t: t, binary: filepath.Join(dir, "tributary"), config: filepath.Join(dir, "tributary.yaml"), listen: fmt.Sprintf("127.0.0.1:%d", ports[0]), api: api.API}
 	if out, err := exec.Command("go", "build", "-o", c.binary, "tributary/cmd/tributary").CombinedOutput(); err != nil {
 		t.Fatalf("build tributary: %v\n%s", err, out)
 	}

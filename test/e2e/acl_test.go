@@ -66,7 +66,7 @@ func TestLoginAndRights(t *testing.T) {
 		r := guarded(t, b)
 		r.allow(r.topic("people"), kadm.OpRead) // and so to describe it
 		p := r.run()
-		p.says(15*time.Second, "quarantined", "collection=people", r.topic("people"), "TOPIC_AUTHORIZATION_FAILED")
+		p.says(soon, "quarantined", "collection=people", r.topic("people"), "TOPIC_AUTHORIZATION_FAILED")
 		r.othersGoOn(p)
 		if p.metric("tributary_collection_state", "collection", "people", "state", "quarantined") != 1 {
 			t.Error("its state is not quarantined")
@@ -81,7 +81,7 @@ func TestLoginAndRights(t *testing.T) {
 				r.allow(r.topic("people"), op)
 			}
 			p := r.run()
-			p.says(15*time.Second, r.topic("people"), "TOPIC_AUTHORIZATION_FAILED")
+			p.says(soon, r.topic("people"), "TOPIC_AUTHORIZATION_FAILED")
 			r.othersGoOn(p)
 			if n := strings.Count(p.log.String(), `msg="lane acquired"`); n > 2 {
 				t.Errorf("the lane was acquired %d times", n)
@@ -98,14 +98,14 @@ func TestLoginAndRights(t *testing.T) {
 		r := guarded(t, b)
 		r.allow(r.topic("people"), kadm.OpAll)
 		p := r.run()
-		r.converge(r.oracle("people", "accounts"), 15*time.Second)
+		r.converge(r.oracle("people", "accounts"), soon)
 		gone := kadm.NewACLs().Allow("User:tributary").AllowHosts().Topics(r.topic("people")).ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpAll)
 		if _, err := r.admin().DeleteACLs(r.context(), gone); err != nil {
 			t.Fatal(err)
 		}
 		r.allow(r.topic("people"), kadm.OpDescribe)
 		r.api.Insert("people", 5)
-		p.says(15*time.Second, "quarantined", "collection=people")
+		p.says(soon, "quarantined", "collection=people")
 		r.othersGoOn(p)
 		r.comesBack(p)
 	})
@@ -115,7 +115,7 @@ func (r *rig) othersGoOn(p *process) {
 	r.t.Helper()
 	for range 3 {
 		r.api.Insert("accounts", 5)
-		r.converge(r.oracle("accounts"), 5*time.Second)
+		r.converge(r.oracle("accounts"), soon)
 	}
 	p.running()
 }
@@ -125,9 +125,9 @@ func (r *rig) comesBack(p *process) {
 	r.t.Helper()
 	r.allow(r.topic("people"), kadm.OpAll)
 	r.api.Insert("people", 7)
-	took := r.converge(r.oracle("people", "accounts"), 20*time.Second)
+	took := r.converge(r.oracle("people", "accounts"), soon)
 	r.right("people", "accounts")
-	p.says(5*time.Second, "topic takes records again", "collection=people")
+	p.says(soon, "topic takes records again", "collection=people")
 	r.t.Logf("back %s after the right was given", took.Round(10*time.Millisecond))
 	p.stop()
 }

@@ -91,8 +91,8 @@ func TestARecordThatCannotBePublishedStopsItsCollectionOrIsSkipped(t *testing.T)
 			t.Parallel()
 			r := badRig(t, c.body)
 			p := r.run()
-			p.says(15*time.Second, "collection stopped", "collection=people", "cannot be published", c.says, "on_bad_record: skip")
-			eventually(t, 10*time.Second, "accounts go on", func() bool {
+			p.says(soon, "collection stopped", "collection=people", "cannot be published", c.says, "on_bad_record: skip")
+			eventually(t, soon, "accounts go on", func() bool {
 				return p.metric("tributary_records_published_total", "collection", "accounts") == 2
 			})
 			p.stop()
@@ -102,8 +102,8 @@ func TestARecordThatCannotBePublishedStopsItsCollectionOrIsSkipped(t *testing.T)
 			r := badRig(t, c.body)
 			r.set("on_bad_record", "skip")
 			p := r.run()
-			p.says(15*time.Second, "record passed over", "collection=people", c.says)
-			eventually(t, 10*time.Second, "all others are there, and it is counted", func() bool {
+			p.says(soon, "record passed over", "collection=people", c.says)
+			eventually(t, soon, "all others are there, and it is counted", func() bool {
 				return p.metric("tributary_records_published_total", "collection", "people") == 3 &&
 					p.metric("tributary_records_skipped_total", "collection", "people", "reason", "bad_record") >= 1
 			})
@@ -143,7 +143,7 @@ func (r *rig) withCalm() {
 
 func (r *rig) calmGoesOn(p *process) {
 	r.t.Helper()
-	eventually(r.t, 10*time.Second, "the other source goes on", func() bool {
+	eventually(r.t, soon, "the other source goes on", func() bool {
 		return p.metric("tributary_records_published_total", "source", "calm") == 30 &&
 			p.metric("tributary_collection_state", "source", "calm", "state", "running") == 1
 	})
@@ -170,7 +170,7 @@ func TestAnAPIThatIgnoresWhatItIsAskedStopsItsCollection(t *testing.T) {
 			r.api.Set(c.h)
 			r.withCalm()
 			p := r.run()
-			p.says(15*time.Second, append([]string{"collection stopped", "source=crm"}, c.says...)...)
+			p.says(soon, append([]string{"collection stopped", "source=crm"}, c.says...)...)
 			r.calmGoesOn(p)
 			if code, out, _ := r.command("check"); code != 4 || lineWith(out, "fail", "crm.people", c.says[0]) == "" {
 				t.Errorf("check: %d\n%s", code, out)
@@ -184,7 +184,7 @@ func TestACredentialThatIsRefusedIsNamedAndTheOthersGoOn(t *testing.T) {
 	r := newRig(t, hostile.Config{Collections: []string{"people"}, Token: "another"})
 	r.withCalm()
 	p := r.run()
-	line := p.says(15*time.Second, "request failed", "source=crm", "401", "renew auth")
+	line := p.says(soon, "request failed", "source=crm", "401", "renew auth")
 	if strings.Contains(line, "secret-of-the-test") {
 		t.Errorf("shows the credential: %s", line)
 	}
@@ -194,7 +194,7 @@ func TestACredentialThatIsRefusedIsNamedAndTheOthersGoOn(t *testing.T) {
 	}
 	p.stop()
 	p = r.run("--until-caught-up")
-	if code := p.wait(40 * time.Second); code != 1 {
+	if code := p.wait(soon); code != 1 {
 		t.Errorf("ended with code %d, want 1", code)
 	}
 	if log := p.log.String(); !strings.Contains(log, "not caught up:\n  crm.people") {
@@ -214,9 +214,9 @@ func TestAClockThatIsAnHourWrongChangesNothing(t *testing.T) {
 				Writes: hostile.Mix{Insert: 1, Update: 4, Touch: 1, Delete: 1, Undelete: 1},
 			})
 			p := r.run()
-			p.says(15*time.Second, `msg="caught up"`)
+			p.says(soon, `msg="caught up"`)
 			r.write(100, 4*time.Second, 19)
-			took := r.converge(r.oracle("people"), 3*lookback)
+			took := r.converge(r.oracle("people"), 3*lookback+busy)
 			r.right("people")
 			p.stop()
 			if code, out, _ := r.command("check"); code != 0 || lineWith(out, "note", "our clock and the API's differ by about", "1h0m") == "" {

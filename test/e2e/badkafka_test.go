@@ -16,7 +16,7 @@ import (
 func (r *rig) refused(texts ...string) {
 	r.t.Helper()
 	p := r.run()
-	if code := p.wait(20 * time.Second); code != 1 {
+	if code := p.wait(soon); code != 1 {
 		r.t.Errorf("ended with code %d, want 1", code)
 	}
 	if lineWith(p.log.String(), append([]string{"tributary: "}, texts...)...) == "" {
@@ -39,7 +39,7 @@ func TestABrokerThatCannotBeReachedIsNamedAndTriedAgain(t *testing.T) {
 	r := small(t)
 	r.config.kafka = `{brokers: ["127.0.0.1:1"]}`
 	p := r.run()
-	p.says(10*time.Second, "level=WARN", "127.0.0.1:1", "connection refused")
+	p.says(soon, "level=WARN", "127.0.0.1:1", "connection refused")
 	time.Sleep(2 * time.Second)
 	p.running()
 	if n := strings.Count(p.log.String(), "connection refused"); n < 2 {
@@ -89,7 +89,7 @@ func TestMoreReplicasOfADataTopicThanBrokersStopItsCollection(t *testing.T) {
 	t.Parallel()
 	r := small(t)
 	r.config.topics = fmt.Sprintf("{name: %q, replication: 3}", r.prefix+".{source}.{collection}")
-	r.run().says(15*time.Second, "collection stopped", r.topic("people"), "replication 3", "mend `topics`")
+	r.run().says(soon, "collection stopped", r.topic("people"), "replication 3", "mend `topics`")
 }
 
 func TestAnotherNumberOfLanesIsRefused(t *testing.T) {

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"tributary/test/hostile"
 )
@@ -17,9 +16,9 @@ func (r *rig) peopleStop(texts ...string) *process {
 	r.t.Helper()
 	r.api.Insert("accounts", 5)
 	p := r.run()
-	p.says(15*time.Second, append([]string{"collection stopped", "collection=people", "remedy="}, texts...)...)
-	r.converge(r.oracle("accounts"), 10*time.Second)
-	eventually(r.t, 5*time.Second, "the metrics say that people is stopped and accounts runs", func() bool {
+	p.says(soon, append([]string{"collection stopped", "collection=people", "remedy="}, texts...)...)
+	r.converge(r.oracle("accounts"), soon)
+	eventually(r.t, soon, "the metrics say that people is stopped and accounts runs", func() bool {
 		return p.metric("tributary_collection_state", "collection", "people", "state", "stopped") == 1 &&
 			p.metric("tributary_collection_state", "collection", "accounts", "state", "running") == 1
 	})
@@ -83,7 +82,7 @@ func TestWithoutItsOffsetsTopicEveryCollectionStops(t *testing.T) {
 	r.deleteTopic(r.offsets())
 	p := r.run()
 	for _, c := range []string{"people", "accounts"} {
-		p.says(15*time.Second, "collection stopped", "crm."+c+" has no state", r.offsets(), r.topic(c)+" holds records", "restore the offsets topic", "--bootstrap")
+		p.says(soon, "collection stopped", "crm."+c+" has no state", r.offsets(), r.topic(c)+" holds records", "restore the offsets topic", "--bootstrap")
 	}
 	p.stop()
 	equalEnds(t, before, r.ends(r.topic("people"), r.topic("accounts")))
@@ -111,7 +110,7 @@ func TestADataTopicThatWasChangedWhileDownStopsItsCollection(t *testing.T) {
 			topic := r.topic("people")
 			c.do(r)
 			if name == "given another name" { // and so is that of accounts
-				r.run().says(15*time.Second, "collection stopped", "crm.people", topic, c.says)
+				r.run().says(soon, "collection stopped", "crm.people", topic, c.says)
 				return
 			}
 			r.peopleStop(topic, c.says, "another source name")
@@ -144,11 +143,11 @@ func TestAnotherHashPublishesNothingTwice(t *testing.T) {
 	before := r.ends(r.topic("people"), r.topic("accounts"))
 	r.set("hash", "{exclude: [updated_at, touched_at, ver, score]}")
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	eventually(t, 10*time.Second, "ten pulls", func() bool { return p.metric("tributary_polls_total") >= 20 })
+	p.says(soon, `msg="caught up"`)
+	eventually(t, soon, "ten pulls", func() bool { return p.metric("tributary_polls_total") >= 20 })
 	equalEnds(t, before, r.ends(r.topic("people"), r.topic("accounts")))
 	r.api.Write("people", hostile.Update, "3", "4")
-	r.converge(r.oracle("people"), 5*time.Second)
+	r.converge(r.oracle("people"), soon)
 	v := r.right("people", "accounts")
 	if v.Records != 42 {
 		t.Errorf("%d records, want 42", v.Records)

@@ -32,7 +32,7 @@ func TestABrokerThatIsKilledInCommitsLosesNothing(t *testing.T) {
 		}
 	}
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
+	p.says(soon, `msg="caught up"`)
 	stop := r.writing(200, 40)
 	for i, d := range deaths {
 		log := len(p.log.String())
@@ -49,7 +49,7 @@ func TestABrokerThatIsKilledInCommitsLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		up := time.Now()
-		eventually(t, 60*time.Second, "it publishes again", func() bool {
+		eventually(t, soon, "it publishes again", func() bool {
 			return p.metric("tributary_records_published_total") > before
 		})
 		t.Logf("death %d: the broker was away for %s, and records came at most %s after it was back; the operator saw:\n%s", i+1,
@@ -57,7 +57,7 @@ func TestABrokerThatIsKilledInCommitsLosesNothing(t *testing.T) {
 		r.operatorSaw(p.log.String()[log:], d)
 	}
 	stop()
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	p.running()
 	h := r.history()
 	if len(h.claims) < 2 {
@@ -66,7 +66,7 @@ func TestABrokerThatIsKilledInCommitsLosesNothing(t *testing.T) {
 	t.Logf("killed %d times in a transaction; the lane was acquired %d times, and %d transactions were aborted", len(deaths), len(h.claims), h.aborts)
 
 	// With nothing to commit there is nothing to wait for, however long Kafka is silent.
-	r.settled(20 * time.Second)
+	r.settled(soon)
 	if err := r.broker.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +176,8 @@ func TestAnIdThatKafkaHasForgotten(t *testing.T) {
 			for _, c := range three {
 				r.api.Insert(c, 3)
 			}
-			took := r.converge(r.oracle(three...), 20*time.Second)
-			eventually(t, 5*time.Second, "the lane is acquired again", func() bool { return p.acquisitions() > acquired })
+			took := r.converge(r.oracle(three...), soon)
+			eventually(t, soon, "the lane is acquired again", func() bool { return p.acquisitions() > acquired })
 			t.Logf("quiet for longer than ids live, time %d: it came after %s; the operator saw:\n%s", i+1, took.Round(10*time.Millisecond), p.log.String()[log:])
 			if lineWith(p.log.String()[log:], "level=WARN", "lane is spent, acquiring it again") == "" {
 				t.Error("it is not said why")
@@ -197,13 +197,13 @@ func TestAnIdThatKafkaHasForgotten(t *testing.T) {
 		zombie.signal(syscall.SIGSTOP)
 		r.config.instance = "successor"
 		successor := r.run()
-		successor.says(20*time.Second, `msg="caught up"`)
+		successor.says(soon, `msg="caught up"`)
 		stop := r.writing(100, 50)
 		zombie.signal(syscall.SIGCONT)
 		line := r.endsFor(zombie, "successor")
 		stop()
 		successor.running()
-		r.rest(20*time.Second, three...)
+		r.rest(soon, three...)
 		t.Logf("the zombie ended with code 5: %s", line)
 	})
 }
@@ -211,17 +211,17 @@ func TestAnIdThatKafkaHasForgotten(t *testing.T) {
 // forgotten waits until there is nothing to commit and Kafka has forgotten the lane's id.
 func (r *rig) forgotten(p *process) {
 	r.t.Helper()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle(three...), 10*time.Second)
-	r.settled(20 * time.Second)
-	eventually(r.t, 20*time.Second, "Kafka has forgotten the id", func() bool { return !r.knows(r.offsets() + "-0") })
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle(three...), soon)
+	r.settled(soon)
+	eventually(r.t, soon, "Kafka has forgotten the id", func() bool { return !r.knows(r.offsets() + "-0") })
 	time.Sleep(time.Second) // and the partitions the producer
 }
 
 // knows says whether Kafka knows a transactional id.
 func (r *rig) knows(id string) bool {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), soon)
 	defer cancel()
 	listed, err := r.admin().ListTransactions(ctx, nil, nil)
 	if err != nil {

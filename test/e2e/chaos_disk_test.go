@@ -27,13 +27,13 @@ func TestABrokerWhoseDiskIsFullLosesNothing(t *testing.T) {
 	r := changingRig(t, b, 47)
 	r.shortTransactions()
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
+	p.says(soon, `msg="caught up"`)
 	stop := r.writing(300, 48)
 	for i, room := range []int64{0, 200_000} {
 		time.Sleep(time.Second)
 		ballast := fill(t, disk, room)
 		began, log := time.Now(), len(p.log.String())
-		eventually(t, 40*time.Second, "the broker has ended itself", func() bool { return !listens(b) })
+		eventually(t, soon, "the broker has ended itself", func() bool { return !listens(b) })
 		full := time.Since(began)
 		time.Sleep(6 * time.Second) // longer than anything is waited for in place
 		p.running()
@@ -44,14 +44,14 @@ func TestABrokerWhoseDiskIsFullLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.metric("tributary_records_published_total")
-		eventually(t, 30*time.Second, "it publishes again", func() bool {
+		eventually(t, soon, "it publishes again", func() bool {
 			return p.metric("tributary_records_published_total") > before
 		})
 		t.Logf("disk full, time %d: with %d bytes left the broker ended itself after %s; the operator saw:\n%s",
 			i+1, room, full.Round(10*time.Millisecond), p.log.String()[log:])
 	}
 	stop()
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	p.running()
 	if !strings.Contains(b.LogTail(), "No space left on device") {
 		t.Error("the broker never met a full disk")

@@ -33,7 +33,7 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		r, people := stoppedRig(t, b, 55)
 		r.leaveHanging(r.topic("people"), numbered(people[len(people)-1], 1<<40))
 		p := r.run()
-		line := p.says(20*time.Second, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted")
+		line := p.says(soon, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted")
 		r.goesOn(p)
 		t.Log(strings.TrimSpace(line))
 	})
@@ -43,8 +43,8 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		last := people[len(people)-1]
 		r.leaveHanging(r.topic("people"), last)
 		p := r.run()
-		line := p.says(20*time.Second, "Kafka had lost the end of a transaction", r.topic("people"), "it was committed elsewhere", "published there anew")
-		p.says(15*time.Second, `msg="caught up"`)
+		line := p.says(soon, "Kafka had lost the end of a transaction", r.topic("people"), "it was committed elsewhere", "published there anew")
+		p.says(soon, `msg="caught up"`)
 		now := r.records(r.topic("people"))
 		if len(now) != len(people)+1 || string(now[len(people)].Value) != string(last.Value) {
 			t.Errorf("%d records were there, and now %d", len(people), len(now))
@@ -67,15 +67,15 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		}
 		before := end()
 		p := r.run()
-		p.says(20*time.Second, "level=ERROR", "collection=people", "Kafka has lost the end of a transaction", "without the headers", "kafka-transactions.sh abort --topic "+r.topic("people"))
+		p.says(soon, "level=ERROR", "collection=people", "Kafka has lost the end of a transaction", "without the headers", "kafka-transactions.sh abort --topic "+r.topic("people"))
 		r.api.Insert("people", 3)
 		r.api.Insert("notes", 3)
-		r.converge(r.oracle("accounts", "notes"), 10*time.Second)
+		r.converge(r.oracle("accounts", "notes"), soon)
 		if now := end(); now != before {
 			t.Errorf("%d records were written beside it", now-before)
 		}
 		r.endHanging()
-		r.rest(20*time.Second, three...)
+		r.rest(soon, three...)
 		r.endedBy(p)
 	})
 	t.Run("in the offsets topic is committed when what it published is there", func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		r, people := stoppedRig(t, b, 58)
 		state := r.loseEnd(people[len(people)-1])
 		p := r.run()
-		line := p.says(20*time.Second, "Kafka had lost the end of a transaction", r.offsets(), "it was committed elsewhere", "published there anew")
-		p.says(15*time.Second, `msg="caught up"`)
+		line := p.says(soon, "Kafka had lost the end of a transaction", r.offsets(), "it was committed elsewhere", "published there anew")
+		p.says(soon, `msg="caught up"`)
 		if all := r.records(r.offsets()); !slices.ContainsFunc(all, func(x *kgo.Record) bool { return bytes.Equal(x.Value, state.Value) }) {
 			t.Errorf("what hung there is not to be seen: %s", state.Value)
 		}
@@ -108,7 +108,7 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		}
 		r.leaveHanging(r.offsets(), &last)
 		p := r.run()
-		line := p.says(20*time.Second, "Kafka had lost the end of a transaction", r.offsets(), "it was aborted")
+		line := p.says(soon, "Kafka had lost the end of a transaction", r.offsets(), "it was aborted")
 		r.goesOn(p)
 		t.Log(strings.TrimSpace(line))
 	})
@@ -117,9 +117,9 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		r := changingRig(t, b, 62)
 		r.config.sources[0].collections = []string{"people", "accounts"}
 		p := r.run()
-		p.says(15*time.Second, `msg="caught up"`)
-		r.converge(r.oracle("people", "accounts"), 20*time.Second)
-		r.settled(20 * time.Second)
+		p.says(soon, `msg="caught up"`)
+		r.converge(r.oracle("people", "accounts"), soon)
+		r.settled(soon)
 		p.stop()
 		like := numbered(r.records(r.topic("people"))[0], 1)
 		for i, h := range like.Headers {
@@ -131,8 +131,8 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 		r.leaveHanging(r.topic("notes"), like)
 		r.config.sources[0].collections = three
 		p = r.run()
-		p.says(20*time.Second, "lane is spent", "a transaction of this lane hangs in "+r.topic("notes"))
-		p.says(20*time.Second, "Kafka had lost the end of a transaction", r.topic("notes"), "it was aborted")
+		p.says(soon, "lane is spent", "a transaction of this lane hangs in "+r.topic("notes"))
+		p.says(soon, "Kafka had lost the end of a transaction", r.topic("notes"), "it was aborted")
 		r.goesOn(p)
 	})
 	t.Run("of another producer in a data topic is let alone", func(t *testing.T) {
@@ -147,17 +147,17 @@ func TestATransactionThatKafkaLeftHanging(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := r.run()
-		p.says(15*time.Second, `msg="caught up"`)
+		p.says(soon, `msg="caught up"`)
 		before := p.metric("tributary_records_published_total")
 		r.api.Insert("people", 3)
-		eventually(t, 10*time.Second, "it is published beside it", func() bool { return p.metric("tributary_records_published_total") >= before+3 })
+		eventually(t, soon, "it is published beside it", func() bool { return p.metric("tributary_records_published_total") >= before+3 })
 		if open := r.open(); open[r.topic("people")].CurrentTxnStartOffset < 0 {
 			t.Errorf("the stranger's transaction was ended: %v", open)
 		}
 		if err := stranger.EndTransaction(r.context(), kgo.TryAbort); err != nil {
 			t.Fatal(err)
 		}
-		r.rest(20*time.Second, three...)
+		r.rest(soon, three...)
 		if n := p.acquisitions(); n != 1 {
 			t.Errorf("the lane was acquired %d times", n)
 		}
@@ -173,7 +173,7 @@ func TestWhatHangsWhereNothingMayBeWrittenWaitsForTheRight(t *testing.T) {
 	r := guarded(t, b)
 	r.allow(r.topic("people"), kadm.OpAll)
 	p := r.run()
-	r.converge(r.oracle("people", "accounts"), 15*time.Second)
+	r.converge(r.oracle("people", "accounts"), soon)
 	p.stop()
 	gone := kadm.NewACLs().Allow("User:tributary").AllowHosts().Topics(r.topic("people")).ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpAll)
 	if _, err := r.admin().DeleteACLs(r.context(), gone); err != nil {
@@ -184,13 +184,13 @@ func TestWhatHangsWhereNothingMayBeWrittenWaitsForTheRight(t *testing.T) {
 		r.leaveHanging(r.topic(c), numbered(r.records(r.topic(c))[0], 1<<40))
 	}
 	p = r.run()
-	p.says(20*time.Second, "Kafka had lost the end of a transaction", r.topic("accounts"), "it was aborted")
-	p.says(20*time.Second, "level=ERROR", "collection=people", "it cannot be ended: it is refused", "TOPIC_AUTHORIZATION_FAILED")
+	p.says(soon, "Kafka had lost the end of a transaction", r.topic("accounts"), "it was aborted")
+	p.says(soon, "level=ERROR", "collection=people", "it cannot be ended: it is refused", "TOPIC_AUTHORIZATION_FAILED")
 	r.othersGoOn(p)
 	r.allow(r.topic("people"), kadm.OpAll)
-	p.says(30*time.Second, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted")
+	p.says(soon, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted")
 	r.api.Insert("people", 7)
-	r.rest(20*time.Second, "people", "accounts")
+	r.rest(soon, "people", "accounts")
 	p.stop()
 }
 
@@ -201,15 +201,15 @@ func TestWhatHangsIsFoundByALaneThatLostItsBroker(t *testing.T) {
 	b := kafkatest.Start(t, kafkatest.Properties(map[string]string{"transaction.partition.verification.enable": "false"}))
 	r, people := stoppedRig(t, b, 61)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.settled(soon)
 	r.leaveHanging(r.topic("people"), numbered(people[len(people)-1], 1<<40))
 	b.Kill()
 	if err := b.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(p.says(30*time.Second, "lane is spent, acquiring it again")) // told or not: nothing is written before it is known
-	t.Log(p.says(20*time.Second, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted"))
+	t.Log(p.says(soon, "lane is spent, acquiring it again")) // told or not: nothing is written before it is known
+	t.Log(p.says(soon, "Kafka had lost the end of a transaction", r.topic("people"), "it was aborted"))
 	r.goesOn(p)
 }
 
@@ -220,11 +220,11 @@ func stoppedRig(t *testing.T, b *kafkatest.Broker, seed uint64) (*rig, []*kgo.Re
 	r := changingRig(t, b, seed)
 	r.keepOffsets()
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle(three...), 20*time.Second)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle(three...), soon)
+	r.settled(soon)
 	r.api.Insert("people", 3)
-	r.converge(r.oracle(three...), 10*time.Second)
+	r.converge(r.oracle(three...), soon)
 	p.stop()
 	return r, r.records(r.topic("people"))
 }
@@ -232,11 +232,11 @@ func stoppedRig(t *testing.T, b *kafkatest.Broker, seed uint64) (*rig, []*kgo.Re
 // goesOn fails the test unless everything is right and goes on by itself.
 func (r *rig) goesOn(p *process) {
 	r.t.Helper()
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	for _, c := range three {
 		r.api.Insert(c, 3)
 	}
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	r.endedBy(p)
 }
 
@@ -302,7 +302,7 @@ func (r *rig) loseEnd(published *kgo.Record) *kgo.Record {
 	if _, err := r.admin().DeleteTopic(r.context(), r.offsets()); err != nil {
 		r.t.Fatal(err)
 	}
-	eventually(r.t, 10*time.Second, "the topic is gone", func() bool {
+	eventually(r.t, soon, "the topic is gone", func() bool {
 		topics, err := r.admin().ListTopics(r.context(), r.offsets())
 		return err == nil && !topics.Has(r.offsets())
 	})

@@ -61,8 +61,8 @@ func TestKilledWhileItsStateIsCompactedNothingIsLostAndNothingComesTwice(t *test
 		"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "300", "delete.retention.ms": "5000",
 	})
 	last, took := r.mortal(mortality{freezes: true}, 30)
-	r.rest(20*time.Second, three...)
-	r.settled(20 * time.Second)
+	r.rest(soon, three...)
+	r.settled(soon)
 	last.stop()
 	before := r.ends(r.topic("people"), r.topic("accounts"), r.topic("notes"))
 	end, left := r.ends(r.offsets())[r.offsets()], len(r.records(r.offsets()))
@@ -98,7 +98,7 @@ func (r *rig) mortal(m mortality, total int) (last *process, took time.Duration)
 	took = time.Since(began)
 	last = m.start()
 	stop()
-	last.says(20*time.Second, `msg="caught up"`)
+	last.says(soon, `msg="caught up"`)
 	return last, took
 }
 
@@ -153,7 +153,7 @@ func (m *mortality) live() {
 	p := m.start()
 	early := m.takes * 3 / 2
 	if m.takes == 0 || m.rng.IntN(2) == 0 {
-		eventually(m.r.t, 20*time.Second, "the lane is acquired", func() bool { return p.acquisitions() > 0 })
+		eventually(m.r.t, soon, "the lane is acquired", func() bool { return p.acquisitions() > 0 })
 		m.takes = time.Since(began)
 		early = m.takes / 2 // in which it commits what was written meanwhile
 	}

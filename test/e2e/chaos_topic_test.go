@@ -28,10 +28,10 @@ func TestATopicThatIsDeletedUnderARunningCollectionStopsItAlone(t *testing.T) {
 			if again {
 				r.createTopic(r.topic("people"), 1, map[string]string{"cleanup.policy": "compact"})
 			}
-			line := p.says(20*time.Second, "collection stopped", "collection=people", r.topic("people"), "was deleted", "another source name")
+			line := p.says(soon, "collection stopped", "collection=people", r.topic("people"), "was deleted", "another source name")
 			r.livesFor(p, 3*time.Second)
 			stop()
-			r.rest(15*time.Second, "accounts", "notes")
+			r.rest(soon, "accounts", "notes")
 			if got := p.metric("tributary_collection_state", "collection", "people", "state", "stopped"); got != 1 {
 				t.Errorf("people is stopped: %v", got)
 			}
@@ -61,7 +61,7 @@ func (r *rig) livesFor(p *process, d time.Duration) {
 			continue
 		}
 		before := published(c)
-		eventually(r.t, 10*time.Second, fmt.Sprintf("%s publishes", c), func() bool { return published(c) >= before+10 })
+		eventually(r.t, soon, fmt.Sprintf("%s publishes", c), func() bool { return published(c) >= before+10 })
 	}
 	time.Sleep(d)
 	p.running()
@@ -77,14 +77,14 @@ func TestAnOffsetsTopicThatIsDeletedUnderARunningLaneStopsEveryCollection(t *tes
 	r.untilOpen()
 	r.deleteTopic(r.offsets())
 	for _, c := range three {
-		p.says(30*time.Second, "collection stopped", "collection="+c, "crm."+c+" has no state", r.topic(c)+" holds records", "restore the offsets topic", "--bootstrap")
+		p.says(soon, "collection stopped", "collection="+c, "crm."+c+" has no state", r.topic(c)+" holds records", "restore the offsets topic", "--bootstrap")
 	}
 	stop()
 	p.running()
 	before := r.ends(r.topics()...)
 	time.Sleep(2 * time.Second)
 	equalEnds(t, before, r.ends(r.topics()...))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	if v, err := r.oracle(three...).Judge(ctx); err != nil || !v.Safe() {
 		t.Errorf("%v %v", v, err)

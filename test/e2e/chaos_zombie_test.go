@@ -23,13 +23,14 @@ func TestAZombieThatSleptInATransactionEndsForItsSuccessor(t *testing.T) {
 	r.shortTransactions()
 	zombie := r.run()
 	stop := r.writing(200, 34)
-	zombie.says(15*time.Second, `msg="caught up"`)
+	zombie.says(soon, `msg="caught up"`)
 	tries := r.stopInTransaction(zombie)
 	r.config.instance = "successor"
+	r.config.kafka = fmt.Sprintf("{brokers: [%q]}", b.Addr()) // whose transactions need not end soon
 	successor := r.run()
-	eventually(t, 20*time.Second, "Kafka has aborted the open transaction", func() bool { return !r.ongoing() })
-	successor.says(20*time.Second, `msg="lane acquired"`)
-	successor.says(10*time.Second, `msg="caught up"`)
+	eventually(t, soon, "Kafka has aborted the open transaction", func() bool { return !r.ongoing() })
+	successor.says(soon, `msg="lane acquired"`)
+	successor.says(soon, `msg="caught up"`)
 	zombie.signal(syscall.SIGCONT)
 	line := r.endsFor(zombie, "successor")
 	stop()
@@ -37,7 +38,7 @@ func TestAZombieThatSleptInATransactionEndsForItsSuccessor(t *testing.T) {
 	if n := successor.acquisitions(); n != 1 {
 		t.Errorf("the successor acquired its lane %d times: the zombie disturbed it", n)
 	}
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	t.Logf("stopped with a transaction open at try %d; it ended with code 5: %s", tries, line)
 }
 
@@ -47,13 +48,13 @@ func TestAnIdleZombieHarmsNothingAndEndsForItsSuccessor(t *testing.T) {
 	r := changingRig(t, kafkatest.Shared(t), 35)
 	r.shortTransactions()
 	zombie := r.run()
-	zombie.says(15*time.Second, `msg="caught up"`)
-	r.settled(20 * time.Second)
+	zombie.says(soon, `msg="caught up"`)
+	r.settled(soon)
 	zombie.signal(syscall.SIGSTOP)
 	r.config.instance = "successor"
 	successor := r.run()
-	successor.says(20*time.Second, `msg="lane acquired"`)
-	successor.says(10*time.Second, `msg="caught up"`)
+	successor.says(soon, `msg="lane acquired"`)
+	successor.says(soon, `msg="caught up"`)
 	before := r.ends(r.topic("people"), r.topic("accounts"), r.topic("notes"), r.offsets())
 	zombie.signal(syscall.SIGCONT)
 	// Both poll now, side by side.
@@ -68,7 +69,7 @@ func TestAnIdleZombieHarmsNothingAndEndsForItsSuccessor(t *testing.T) {
 	if n := successor.acquisitions(); n != 1 {
 		t.Errorf("the successor acquired its lane %d times: the zombie disturbed it", n)
 	}
-	r.rest(20*time.Second, three...)
+	r.rest(soon, three...)
 	t.Logf("it had ended before there was anything to commit: %v; with code 5: %s", ended, line)
 }
 
@@ -81,7 +82,7 @@ func (r *rig) shortTransactions() {
 // returns its last words.
 func (r *rig) endsFor(p *process, other string) string {
 	r.t.Helper()
-	if code := p.wait(15 * time.Second); code != 5 {
+	if code := p.wait(soon); code != 5 {
 		r.t.Fatalf("ended with code %d, want 5", code)
 	}
 	line := lineWith(p.log.String(), "tributary: ", fmt.Sprintf("taken by instance %q", other), "run only one")

@@ -32,20 +32,16 @@ type connect struct {
 // withConnect has the connector serve Kafka Connect's API too.
 func (r *rig) withConnect() *connect {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	l.Close()
-	r.config.more = fmt.Sprintf("connect_listen: %s\ncontrol: {token: %s}\n", l.Addr(), connectToken)
-	url := "http://" + l.Addr().String()
+	address := freeAddress(r.t)
+	r.config.more = fmt.Sprintf("connect_listen: %s\ncontrol: {token: %s}\n", address, connectToken)
+	url := "http://" + address
 	return &connect{client.NewClient(client.WithHost(url), client.WithBasicAuth("tool", connectToken)), r.t, url}
 }
 
 // is waits until a connector is in a state, and returns its trace.
 func (c *connect) is(name, state string) (trace string) {
 	c.t.Helper()
-	eventually(c.t, 20*time.Second, name+" is "+state, func() bool {
+	eventually(c.t, soon, name+" is "+state, func() bool {
 		s, err := c.GetConnectorStatus(c.t.Context(), name)
 		trace = s.Connector.Trace
 		return err == nil && s.Connector.State == state
@@ -105,7 +101,7 @@ func TestToolsOfKafkaConnectOperateARunningConnector(t *testing.T) {
 	r := small(t)
 	c := r.withConnect()
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
+	p.says(soon, `msg="caught up"`)
 	c.is("crm.people", "RUNNING")
 	c.is("crm.accounts", "RUNNING")
 	root, err := c.GetRoot(t.Context())
@@ -116,17 +112,17 @@ func TestToolsOfKafkaConnectOperateARunningConnector(t *testing.T) {
 	if err != nil || len(all) != 2 || all["crm.people"].Info.Config["kafka.topic"] != r.topic("people") || len(all["crm.people"].Status.Tasks) != 1 {
 		t.Errorf("connectors: %+v, %v", all, err)
 	}
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
+	r.converge(r.oracle("people", "accounts"), soon)
 
 	c.must(c.PauseConnector)
 	c.is("crm.people", "PAUSED")
 	ends := r.ends(r.topic("people"))
 	late := r.api.Insert("people", 3)
 	r.api.Insert("accounts", 3)
-	r.converge(r.oracle("accounts"), 10*time.Second) // which is not paused
+	r.converge(r.oracle("accounts"), soon) // which is not paused
 	equalEnds(t, ends, r.ends(r.topic("people")))
 	c.must(c.ResumeConnector)
-	r.converge(r.oracle("people"), 10*time.Second)
+	r.converge(r.oracle("people"), soon)
 	if n := r.perKey(r.topic("people"))[late[0]]; n != 1 {
 		t.Errorf("what was written while it was paused was published %d times", n)
 	}
@@ -153,9 +149,9 @@ func TestOffsetsAreSetOverKafkaConnectsAPI(t *testing.T) {
 	r := small(t)
 	c := r.withConnect()
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), soon)
+	r.settled(soon)
 	ends := r.ends(r.topic("people"))
 	before := c.cursor()
 	shown, err1 := connector.ParseInstant(r.cursor("people"))
@@ -173,21 +169,21 @@ func TestOffsetsAreSetOverKafkaConnectsAPI(t *testing.T) {
 	if code, body := c.offsets("PATCH", back); code != 200 || !strings.Contains(body, "altered successfully") {
 		t.Fatalf("PATCH: %d %s", code, body)
 	}
-	eventually(t, 20*time.Second, "the cursor is where it was set to", func() bool { return c.cursor() == "2020-01-01T00:00:00Z" })
+	eventually(t, soon, "the cursor is where it was set to", func() bool { return c.cursor() == "2020-01-01T00:00:00Z" })
 	c.is("crm.people", "STOPPED")
 	c.must(c.ResumeConnector)
-	eventually(t, 20*time.Second, "it was read on from there", func() bool { return c.cursor() == before })
+	eventually(t, soon, "it was read on from there", func() bool { return c.cursor() == before })
 	c.must(c.StopConnector)
 	if code, body := c.offsets("DELETE", ""); code != 200 || !strings.Contains(body, "reset successfully") {
 		t.Fatalf("DELETE: %d %s", code, body)
 	}
-	eventually(t, 20*time.Second, "there is no offset", func() bool { return c.cursor() == "" })
+	eventually(t, soon, "there is no offset", func() bool { return c.cursor() == "" })
 	c.must(c.ResumeConnector)
-	eventually(t, 20*time.Second, "it was read again", func() bool { return c.cursor() == before })
-	r.settled(20 * time.Second)
+	eventually(t, soon, "it was read again", func() bool { return c.cursor() == before })
+	r.settled(soon)
 	equalEnds(t, ends, r.ends(r.topic("people")))
 	r.api.Insert("people", 3)
-	r.converge(r.oracle("people"), 10*time.Second)
+	r.converge(r.oracle("people"), soon)
 	p.running()
 	p.stop()
 	r.right("people", "accounts")
@@ -218,7 +214,7 @@ func TestAFailedConnectorIsRestarted(t *testing.T) {
 	if trace := c.is("crm.people", "RUNNING"); trace != "" {
 		t.Errorf("it runs, and its trace is %q", trace)
 	}
-	r.converge(r.oracle("people"), 15*time.Second)
+	r.converge(r.oracle("people"), soon)
 	p.running()
 	p.stop()
 	r.right("people")

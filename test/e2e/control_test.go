@@ -71,7 +71,7 @@ func TestAWriteIsReadableWhenThePullAfterItReturns(t *testing.T) {
 	t.Parallel()
 	r := askedOnly(t)
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	for i := range 50 {
 		id := r.api.Insert("people", 1)[0]
 		code, body := p.post(people+"/pull", map[string]any{"reason": "after-create"})
@@ -116,7 +116,7 @@ func TestThoseWhoAskTogetherShareOnePull(t *testing.T) {
 	r := askedOnly(t)
 	r.set("triggers", "{delay: 1s}")
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	r.api.Insert("people", 1)
 	pulls := p.metric("tributary_polls_total")
 	var wg sync.WaitGroup
@@ -141,16 +141,16 @@ func TestAPausedCollectionRestsBeyondARestart(t *testing.T) {
 	r.api.Insert("people", 10)
 	r.api.Insert("accounts", 10)
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	if code, body := p.post(people+"/pause", nil); code != http.StatusOK {
 		t.Fatalf("code %d: %s", code, body)
 	}
 	p.signal(syscall.SIGKILL)
-	p.wait(10 * time.Second)
+	p.wait(soon)
 	r.api.Insert("people", 5)
 	r.api.Insert("accounts", 5)
 	p = r.run()
-	eventually(t, 20*time.Second, "the other collection goes on", func() bool { return len(r.records(r.topic("accounts"))) == 15 })
+	eventually(t, soon, "the other collection goes on", func() bool { return len(r.records(r.topic("accounts"))) == 15 })
 	if c := p.collection(); c.State != connector.StatePaused || c.Hold != control.HoldPaused {
 		t.Fatalf("it stands at %+v", c)
 	}
@@ -177,7 +177,7 @@ func TestWhoWaitsForAFailingAPIIsTold(t *testing.T) {
 	t.Parallel()
 	r := askedOnly(t)
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	r.api.Set(hostile.Hostility{ServerError: 1})
 	code, body := p.post(people+"/pull", map[string]any{"reason": "before-list", "timeout": "40s"})
 	if code != http.StatusBadGateway {
@@ -190,7 +190,7 @@ func TestWhoWaitsForAFailingAPIIsTold(t *testing.T) {
 	if code, body := p.post(people+"/restart", nil); code != http.StatusAccepted {
 		t.Fatalf("code %d: %s", code, body)
 	}
-	eventually(t, 20*time.Second, "it runs again", func() bool { return p.collection().State == connector.StateRunning })
+	eventually(t, soon, "it runs again", func() bool { return p.collection().State == connector.StateRunning })
 }
 
 // A collection that an operator has stopped can be reset while the connector runs: with
@@ -199,7 +199,7 @@ func TestAStoppedCollectionIsResetWhileItRuns(t *testing.T) {
 	t.Parallel()
 	r := askedOnly(t)
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	reset := map[string]any{"republish": true, "confirm": "crm.people"}
 	if code, body := p.post(people+"/reset", reset); code != http.StatusConflict {
 		t.Fatalf("code %d: %s", code, body)
@@ -226,7 +226,7 @@ func TestARecordsChangesAreShown(t *testing.T) {
 	t.Parallel()
 	r := askedOnly(t)
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	id := r.api.Insert("people", 1)[0]
 	for _, op := range []hostile.Op{hostile.Update, hostile.Delete} {
 		p.post(people+"/pull", nil)

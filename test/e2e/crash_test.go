@@ -29,12 +29,13 @@ func TestTheSecondInstanceFencesTheFirst(t *testing.T) {
 		r.write(300, phase()+5*time.Second, 15)
 	}()
 	first := r.run()
+	first.says(soon, `msg="lane acquired"`)
 	time.Sleep(2 * time.Second)
 	r.config.instance = "second"
 	began := time.Now()
 	second := r.run()
-	second.says(5*time.Second, "waiting: another instance has just claimed the lane", "instance=first")
-	if code := first.wait(20 * time.Second); code != 5 {
+	second.says(soon, "waiting: another instance has just claimed the lane", "instance=first")
+	if code := first.wait(soon); code != 5 {
 		t.Fatalf("the first ended with code %d, want 5", code)
 	}
 	took := time.Since(began)
@@ -43,7 +44,7 @@ func TestTheSecondInstanceFencesTheFirst(t *testing.T) {
 	}
 	r.config.instance = "third"
 	third := r.run()
-	if code := second.wait(20 * time.Second); code != 5 {
+	if code := second.wait(soon); code != 5 {
 		t.Fatalf("the second ended with code %d, want 5", code)
 	}
 	<-written

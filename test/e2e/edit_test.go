@@ -56,8 +56,8 @@ func TestACursorIsMovedBackWhileTheConnectorRunsAndNothingComesTwice(t *testing.
 	t.Parallel()
 	r := small(t)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people"), 10*time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people"), soon)
 	before := r.cursor("people")
 	dry := r.ends(r.offsets())
 	if out := r.ok("state", "set", "crm.people", "--cursor", "2020-01-01T00:00:00Z", "--dry-run"); !strings.Contains(out, before+" → 2020-01-01T00:00:00.000000Z") {
@@ -66,11 +66,11 @@ func TestACursorIsMovedBackWhileTheConnectorRunsAndNothingComesTwice(t *testing.
 	equalEnds(t, dry, r.ends(r.offsets()))
 	began := time.Now()
 	r.ok("state", "set", "crm.people", "--cursor", "2020-01-01T00:00:00Z")
-	line := p.says(15*time.Second, "lane is spent, acquiring it again")
-	eventually(t, 10*time.Second, "the connector has read on from there", func() bool { return r.cursor("people") == before })
+	line := p.says(soon, "lane is spent, acquiring it again")
+	eventually(t, soon, "the connector has read on from there", func() bool { return r.cursor("people") == before })
 	t.Logf("it went on %s after the command: %s", time.Since(began).Round(100*time.Millisecond), line)
 	r.api.Insert("people", 3)
-	r.rest(10*time.Second, "people", "accounts")
+	r.rest(soon, "people", "accounts")
 	p.running()
 	p.stop()
 }
@@ -86,7 +86,7 @@ func TestACursorThatIsMovedForwardsPassesOverWhatLiesBetween(t *testing.T) {
 	}
 	later := r.api.Insert("people", 1)
 	p := r.run()
-	eventually(t, 15*time.Second, "the later one is there", func() bool { return r.perKey(r.topic("people"))[later[0]] == 1 })
+	eventually(t, soon, "the later one is there", func() bool { return r.perKey(r.topic("people"))[later[0]] == 1 })
 	p.stop()
 	after := r.perKey(r.topic("people"))
 	for _, id := range passed {
@@ -103,22 +103,22 @@ func TestAResetPublishesNothingTwiceAndWithRepublishEverythingOnceMore(t *testin
 	t.Parallel()
 	r := small(t)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), soon)
 	r.api.Write("people", hostile.Delete, "5")
-	r.converge(r.oracle("people"), 10*time.Second)
+	r.converge(r.oracle("people"), soon)
 	ends := r.ends(r.topic("people"))
 	r.ok("state", "reset", "crm.people")
-	p.says(15*time.Second, "lane is spent")
-	eventually(t, 10*time.Second, "it was read again", func() bool {
+	p.says(soon, "lane is spent")
+	eventually(t, soon, "it was read again", func() bool {
 		return strings.Count(p.log.String(), `msg="lane acquired"`) == 2 && r.cursor("people") > "2020"
 	})
-	r.settled(20 * time.Second)
+	r.settled(soon)
 	equalEnds(t, ends, r.ends(r.topic("people")))
 
 	before := r.perKey(r.topic("people"))
 	r.ok("state", "reset", "crm.people", "--republish")
-	eventually(t, 20*time.Second, "every live record is there once more", func() bool {
+	eventually(t, soon, "every live record is there once more", func() bool {
 		after := r.perKey(r.topic("people"))
 		for id, n := range before {
 			if want := n + 1; id != "5" && after[id] != want {
@@ -128,7 +128,7 @@ func TestAResetPublishesNothingTwiceAndWithRepublishEverythingOnceMore(t *testin
 		return after["5"] == before["5"]
 	})
 	r.ok("state", "reset", "crm.people", "--tombstones")
-	eventually(t, 20*time.Second, "every live record was deleted and came again", func() bool {
+	eventually(t, soon, "every live record was deleted and came again", func() bool {
 		after := r.perKey(r.topic("people"))
 		for id, n := range before {
 			if want := n + 3; id != "5" && after[id] != want {
@@ -273,7 +273,7 @@ func TestALostOffsetsTopicIsRebuiltFromTheDataTopics(t *testing.T) {
 	r.deleteTopic(r.offsets())
 	r.api.Write("people", hostile.Update, "2", "3") // while it is gone
 	r.refuses([]string{"state", "set", "people", "--cursor", "beginning"}, "crm.people has no state", "state rebuild")
-	r.run().says(15*time.Second, "collection stopped", "crm.people has no state", "state rebuild crm.people")
+	r.run().says(soon, "collection stopped", "crm.people has no state", "state rebuild crm.people")
 	for _, c := range []string{"people", "accounts"} {
 		before := r.ends(r.topic(c))
 		r.ok("state", "rebuild", c, "--dry-run")
@@ -299,8 +299,8 @@ func TestGivenRecordsArePublishedAgain(t *testing.T) {
 	t.Parallel()
 	r := small(t)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), soon)
 	before := r.perKey(r.topic("people"))
 	if out := r.ok("publish", "crm.people", "3", "4", "4", "--dry-run"); !strings.Contains(out, "2 records published again") {
 		t.Errorf("the dry run says %s", out)
@@ -324,7 +324,7 @@ func TestGivenRecordsArePublishedAgain(t *testing.T) {
 	}
 	// The running connector goes on, and what was published by hand is known to it.
 	r.api.Write("people", hostile.Update, "3")
-	eventually(t, 15*time.Second, "the update is there", func() bool { return r.perKey(r.topic("people"))["3"] == 4 })
+	eventually(t, soon, "the update is there", func() bool { return r.perKey(r.topic("people"))["3"] == 4 })
 	p.running()
 	p.stop()
 	if out := r.ok("state", "show"); strings.Contains(out, "PROBLEM") {
@@ -367,7 +367,7 @@ func TestARebuildBesideAConnectorThatCommitsIsRefused(t *testing.T) {
 	r := small(t)
 	r.set("interval", "10ms")
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
+	p.says(soon, `msg="caught up"`)
 	stop := r.writing(200, 31, "people")
 	refused := false
 	for try := 0; try < 20 && !refused; try++ {
@@ -378,7 +378,7 @@ func TestARebuildBesideAConnectorThatCommitsIsRefused(t *testing.T) {
 	if !refused {
 		t.Error("no rebuild of twenty met a commit between its reading and its writing")
 	}
-	r.converge(r.oracle("people"), 20*time.Second)
+	r.converge(r.oracle("people"), soon)
 	p.running()
 	p.stop()
 	r.right("people")

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"tributary/connector/handler"
 )
@@ -47,7 +46,7 @@ func TestAHandlerReadsWhatItHasTold(t *testing.T) {
 	t.Cleanup(server.Close)
 	r := newHandlerRig(t, server.URL, "    replica: {path: "+filepath.Join(t.TempDir(), "cache.db")+"}\n", "posts")
 	p := r.run()
-	p.says(60*time.Second, "caught up")
+	p.says(soon, "caught up")
 	if told.Load() != rounds || wrong.Load() > 0 {
 		t.Errorf("%d records were told; the cache was wrong %d times: %s", told.Load(), wrong.Load(), last.Load())
 	}

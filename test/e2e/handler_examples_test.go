@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"tributary/test/child"
 )
@@ -76,7 +75,7 @@ func (r *rig) live(collection string, want map[string]string) {
 			r.t.Logf("live are %.1000q", got)
 		}
 	}()
-	eventually(r.t, 60*time.Second, fmt.Sprintf("%d live records of %s", len(want), collection), func() bool {
+	eventually(r.t, soon, fmt.Sprintf("%d live records of %s", len(want), collection), func() bool {
 		got = map[string]string{}
 		for key, values := range r.published(collection) {
 			if last := values[len(values)-1]; last != "-" {
@@ -131,7 +130,7 @@ func TestTheExampleInPythonTellsWhatChangesInAFile(t *testing.T) {
 	url := example(t, "python3", script, file, "0")
 	r := newHandlerRig(t, url, "    dump: {}\n    id: sku\n", "stock")
 	p := r.run()
-	p.says(60*time.Second, "dump ended")
+	p.says(soon, "dump ended")
 	r.live("stock", stock)
 	for n := range 120 {
 		put(n, 1000+n)
@@ -214,7 +213,7 @@ func TestTheExampleInNodeTellsWhatHappensAtAnAPI(t *testing.T) {
 	url := example(t, "node", script, server.URL, "0")
 	r := newHandlerRig(t, url, "    dump: {}\n", "items")
 	p := r.run()
-	p.says(60*time.Second, "dump ended")
+	p.says(soon, "dump ended")
 	r.live("items", api.live())
 	for id := 50; id <= 130; id++ {
 		api.put(id, 1000+id)
@@ -254,7 +253,7 @@ func TestTheExampleInGoTellsWhatChangesInAFolder(t *testing.T) {
 	url := example(t, program, folder, freeAddress(t))
 	r := newHandlerRig(t, url, "    id: name\n", "files")
 	p := r.run()
-	p.says(60*time.Second, "caught up")
+	p.says(soon, "caught up")
 	r.files(130, map[string]int64{"7": 7, "129": 129})
 	write(7, 70)
 	if err := os.Remove(filepath.Join(folder, "8")); err != nil {
@@ -268,7 +267,7 @@ func TestTheExampleInGoTellsWhatChangesInAFolder(t *testing.T) {
 // files waits until so many files are live in the topic, some of them of known sizes.
 func (r *rig) files(n int, sizes map[string]int64) {
 	r.t.Helper()
-	eventually(r.t, 60*time.Second, fmt.Sprintf("%d files, with %v", n, sizes), func() bool {
+	eventually(r.t, soon, fmt.Sprintf("%d files, with %v", n, sizes), func() bool {
 		live := map[string]int64{}
 		for key, values := range r.published("files") {
 			var file struct{ Size int64 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"tributary/connector"
 	"tributary/connector/handler"
@@ -66,7 +65,7 @@ func asked(t *testing.T, more string) (*shelf, *rig, *process) {
 	r := newHandlerRig(t, server.URL, more, "posts")
 	r.config.sources[0].raw = strings.Replace(r.config.sources[0].raw, "interval: 100ms", "interval: none", 1)
 	p := r.run()
-	p.says(60*time.Second, "caught up")
+	p.says(soon, "caught up")
 	return s, r, p
 }
 
@@ -116,7 +115,7 @@ func TestWhatIsPushedIsReadableAndAppliedOnce(t *testing.T) {
 	// Whoever died meanwhile: the push is known to the next.
 	p.kill()
 	p = r.run()
-	p.says(60*time.Second, "caught up")
+	p.says(soon, "caught up")
 	code, text = p.post(push, map[string]any{"id": "p7"})
 	if code != http.StatusOK || !decode[handler.PushResponse](t, text).Repeated {
 		t.Errorf("a push of the life before: code %d: %s", code, text)
@@ -157,7 +156,7 @@ func TestAHandlerIsPulledHeldAndDumped(t *testing.T) {
 	if code, text := p.post(posts+"/restart", nil); code >= 300 {
 		t.Errorf("restart: code %d: %s", code, text)
 	}
-	eventually(t, 30*time.Second, "it runs again", func() bool {
+	eventually(t, soon, "it runs again", func() bool {
 		return p.metric("tributary_collection_state", "state", "running") == 1
 	})
 	if code, text := p.post(posts+"/pause", nil); code >= 300 {
@@ -185,21 +184,21 @@ func TestAHandlerIsPulledHeldAndDumped(t *testing.T) {
 	if code, text := p.post(posts+"/sweep", map[string]any{"approve": true}); code >= 300 {
 		t.Fatalf("sweep: code %d: %s", code, text)
 	}
-	eventually(t, 30*time.Second, "a dump", func() bool { return dumps() > before })
+	eventually(t, soon, "a dump", func() bool { return dumps() > before })
 	r.hasLive(30, "posts")
 	s.do(func() { s.posts = s.posts[:10] })
 	if code, text := p.post(posts+"/sweep", nil); code >= 300 {
 		t.Fatalf("sweep: code %d: %s", code, text)
 	}
-	p.says(30*time.Second, "dump not believed", "max_ratio")
+	p.says(soon, "dump not believed", "max_ratio")
 	r.ok("sweep", "blog.posts", "--approve")
 	r.hasLive(10, "posts")
 	// Back to the beginning: everything is told again, and known.
 	n := len(r.records(r.topic("posts")))
 	r.ok("state", "reset", "blog.posts")
 	before = dumps()
-	eventually(t, 30*time.Second, "a dump after the reset", func() bool { return dumps() > before })
-	p.says(30*time.Second, "dump ended")
+	eventually(t, soon, "a dump after the reset", func() bool { return dumps() > before })
+	p.says(soon, "dump ended")
 	if more := len(r.records(r.topic("posts"))) - n; more > 3 { // deltas tell something new each time
 		t.Errorf("%d records were published after a reset that forgets nothing", more)
 	}
@@ -209,7 +208,7 @@ func TestAHandlerIsPulledHeldAndDumped(t *testing.T) {
 // hasLive waits until so many records are live, beside that of the deltas.
 func (r *rig) hasLive(n int, collection string) {
 	r.t.Helper()
-	eventually(r.t, 60*time.Second, fmt.Sprintf("%d live records of %s", n, collection), func() bool {
+	eventually(r.t, soon, fmt.Sprintf("%d live records of %s", n, collection), func() bool {
 		live := 0
 		for id, values := range r.published(collection) {
 			if id != "delta" && values[len(values)-1] != "-" {

@@ -18,7 +18,7 @@ import (
 func (r *rig) admin() *kadm.Client { return kadm.NewClient(r.broker.Client(r.t)) }
 
 func (r *rig) context() context.Context {
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), soon)
 	r.t.Cleanup(cancel)
 	return ctx
 }
@@ -27,7 +27,7 @@ func (r *rig) context() context.Context {
 // for the markers of transactions, which come a moment after their commit.
 func (r *rig) ends(topics ...string) (ends map[string]int64) {
 	r.t.Helper()
-	eventually(r.t, 10*time.Second, "no transaction is open", func() bool {
+	eventually(r.t, soon, "no transaction is open", func() bool {
 		stable, err := r.admin().ListCommittedOffsets(r.context(), topics...)
 		if err := errors.Join(err, stable.Error()); err != nil {
 			r.t.Fatal(err)
@@ -63,7 +63,7 @@ func (r *rig) deleteTopic(topic string) {
 	if _, err := r.admin().DeleteTopic(r.context(), topic); err != nil {
 		r.t.Fatal(err)
 	}
-	eventually(r.t, 10*time.Second, "topic "+topic+" is gone", func() bool {
+	eventually(r.t, soon, "topic "+topic+" is gone", func() bool {
 		d, err := r.admin().ListTopics(r.context(), topic)
 		return err == nil && !d.Has(topic)
 	})
@@ -95,7 +95,7 @@ func (r *rig) addPartitions(topic string, set int) {
 func (r *rig) seed(flags ...string) {
 	r.t.Helper()
 	p := r.run(append([]string{"--until-caught-up"}, flags...)...)
-	if code := p.wait(30 * time.Second); code != 0 {
+	if code := p.wait(soon); code != 0 {
 		r.t.Fatalf("ended with code %d", code)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,11 +21,11 @@ func letteredRig(t *testing.T, b *kafkatest.Broker, seed uint64) (*rig, *kgo.Rec
 	r.keepOffsets()
 	r.api.Plant("people", `{"id":"odd","updated_at":null}`)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle(three...), 20*time.Second)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle(three...), soon)
+	r.settled(soon)
 	r.api.Plant("people", `{"updated_at":"AT","name":"of nobody"}`)
-	eventually(t, 10*time.Second, "it is a dead letter", func() bool { return p.metric("tributary_dead_letters_total", "collection", "people") == 2 })
+	eventually(t, soon, "it is a dead letter", func() bool { return p.metric("tributary_dead_letters_total", "collection", "people") == 2 })
 	p.stop()
 	letters := r.records(r.letters())
 	if len(letters) != 2 {
@@ -63,8 +62,8 @@ func TestADeadLetterThatKafkaLeftHanging(t *testing.T) {
 			r, last := letteredRig(t, b, c.seed)
 			topic, state := c.hang(r, last)
 			p := r.run()
-			p.says(20*time.Second, append([]string{"Kafka had lost the end of a transaction", topic}, c.says...)...)
-			p.says(15*time.Second, `msg="caught up"`)
+			p.says(soon, append([]string{"Kafka had lost the end of a transaction", topic}, c.says...)...)
+			p.says(soon, `msg="caught up"`)
 			if all := r.records(r.offsets()); state != nil && !slices.ContainsFunc(all, func(x *kgo.Record) bool { return bytes.Equal(x.Value, state) }) {
 				t.Errorf("what hung there is not to be seen: %s", state)
 			}

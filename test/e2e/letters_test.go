@@ -32,8 +32,8 @@ func TestADeadLetterIsWhatToolsOfKafkaConnectExpect(t *testing.T) {
 			sent := api["people"][2].body
 			r.set("on_bad_record", "dlq")
 			p := r.run()
-			p.says(15*time.Second, "record goes to the dead letter queue", "collection=people", c.says)
-			eventually(t, 15*time.Second, "all others are there, and it is counted", func() bool {
+			p.says(soon, "record goes to the dead letter queue", "collection=people", c.says)
+			eventually(t, soon, "all others are there, and it is counted", func() bool {
 				return p.metric("tributary_records_published_total", "collection", "people") == 3 &&
 					p.metric("tributary_dead_letters_total", "collection", "people") == 1 &&
 					p.metric("tributary_unpublished_records", "collection", "people") == 1 &&
@@ -146,7 +146,7 @@ func mayNotWriteLetters(t *testing.T, b *kafkatest.Broker) {
 		t.Errorf("check: %d\n%s", code, out)
 	}
 	p := r.run()
-	p.says(15*time.Second, "quarantined", "collection=people", r.letters(), "TOPIC_AUTHORIZATION_FAILED")
+	p.says(soon, "quarantined", "collection=people", r.letters(), "TOPIC_AUTHORIZATION_FAILED")
 	r.othersGoOn(p)
 	r.allow(r.letters(), kadm.OpAll)
 	r.comesBack(p)
@@ -161,16 +161,16 @@ func TestADeadLetterQueueThatWasDeletedIsMadeAgain(t *testing.T) {
 	r.set("on_bad_record", "dlq")
 	p := r.run()
 	r.api.Plant("people", `{"updated_at":"AT","n":1}`)
-	eventually(t, 15*time.Second, "it is a dead letter", func() bool { return p.metric("tributary_dead_letters_total", "collection", "people") == 1 })
+	eventually(t, soon, "it is a dead letter", func() bool { return p.metric("tributary_dead_letters_total", "collection", "people") == 1 })
 	if _, err := r.admin().DeleteTopic(r.context(), r.letters()); err != nil {
 		t.Fatal(err)
 	}
 	r.api.Plant("people", `{"updated_at":"AT","n":2}`)
-	p.says(40*time.Second, "quarantined", "collection=people", r.letters(), "UNKNOWN_TOPIC")
+	p.says(soon, "quarantined", "collection=people", r.letters(), "UNKNOWN_TOPIC")
 	r.othersGoOn(p)
 	r.api.Insert("people", 3)
-	r.converge(r.oracle("people", "accounts"), 40*time.Second)
-	p.says(5*time.Second, "topic takes records again", "collection=people")
+	r.converge(r.oracle("people", "accounts"), soon)
+	p.says(soon, "topic takes records again", "collection=people")
 	if got := r.records(r.letters()); len(got) != 1 || !strings.Contains(string(got[0].Value), `"n":2`) {
 		t.Errorf("dead letters %v", got)
 	}

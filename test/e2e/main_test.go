@@ -66,6 +66,11 @@ func TestTheProgramIsBuiltFromTheSourcesOfNow(t *testing.T) {
 	}
 }
 
+// soon is for how long a test waits for what has to come by itself. It is no promise: a
+// machine that is busy with other tests takes its time, and only what fails waits for all
+// of it.
+const soon = 2 * time.Minute
+
 // phase is for how long a source is written to.
 func phase() time.Duration {
 	if *long {

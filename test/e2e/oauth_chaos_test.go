@@ -63,21 +63,21 @@ func TestKilledAtAStepOfARefresh(t *testing.T) {
 			})
 			p := r.run()
 			first <- p
-			eventually(t, 30*time.Second, "it is killed at that step", func() bool { return p.over() && (c.step == tokenserver.Received || dead()) })
+			eventually(t, soon, "it is killed at that step", func() bool { return p.over() && (c.step == tokenserver.Received || dead()) })
 			died := time.Now()
 			p = r.run()
-			p.says(40*time.Second, "a process ended while it was getting a new token")
+			p.says(soon, "a process ended while it was getting a new token")
 			t.Logf("waited %s", time.Since(died).Round(100*time.Millisecond))
 			if c.lost {
-				p.says(20*time.Second, "does not take the refresh token any more", "had sent it, and ended before it could commit", "tributary auth login crm")
+				p.says(soon, "does not take the refresh token any more", "had sent it, and ended before it could commit", "tributary auth login crm")
 				if tokens.Server.Kept() == nil {
 					t.Error("the account is kept: the test shows nothing")
 				}
 				return
 			}
-			p.says(20*time.Second, "caught up")
+			p.says(soon, "caught up")
 			r.api.Insert("people", 50)
-			r.converge(r.oracle("people"), 20*time.Second)
+			r.converge(r.oracle("people"), soon)
 			if err := tokens.Server.Kept(); err != nil {
 				t.Error(err)
 			}
@@ -102,7 +102,7 @@ func TestTheBrokerDiesWhenANewTokenHasBeenReceived(t *testing.T) {
 			r.api.Insert("people", 50)
 			killed := at(tokens.Server, tokenserver.Acted, 3, b.Kill)
 			p := r.run()
-			eventually(t, 30*time.Second, "the broker is dead", killed)
+			eventually(t, soon, "the broker is dead", killed)
 			if stops {
 				p.signal(syscall.SIGTERM)
 			}
@@ -112,13 +112,13 @@ func TestTheBrokerDiesWhenANewTokenHasBeenReceived(t *testing.T) {
 				t.Fatal(err)
 			}
 			if stops {
-				if code := p.wait(60 * time.Second); code != 0 {
+				if code := p.wait(soon); code != 0 {
 					t.Errorf("ended with code %d", code)
 				}
 				r.run()
 			}
 			r.api.Insert("people", 50)
-			r.converge(r.oracle("people"), 60*time.Second)
+			r.converge(r.oracle("people"), soon)
 			if err := tokens.Server.Kept(); err != nil {
 				t.Error(err)
 			}
@@ -190,18 +190,18 @@ func TestAProcessThatIsFrozenBeforeItsCallIsWaitedForAndThenSendsNothing(t *test
 	first.signal(syscall.SIGSTOP)
 	began := time.Now()
 	second := launchWith(t, env, "run", "-c", r.fileFor("second"))
-	second.says(60*time.Second, "lane acquired")
+	second.says(soon, "lane acquired")
 	if waited := time.Since(began); waited < 14*time.Second {
 		t.Errorf("it took over after %s, while the first one's request might have been on its way", waited)
 	}
-	second.says(20*time.Second, "caught up")
+	second.says(soon, "caught up")
 	first.signal(syscall.SIGCONT)
 	release()
-	if code := first.wait(30 * time.Second); code != 5 {
+	if code := first.wait(soon); code != 5 {
 		t.Errorf("the first ended with code %d", code)
 	}
 	r.api.Insert("people", 50)
-	r.converge(r.oracle("people"), 20*time.Second)
+	r.converge(r.oracle("people"), soon)
 	if err := tokens.Kept(); err != nil {
 		t.Error(err)
 	}
@@ -223,8 +223,8 @@ func TestARefreshIsFinishedBeforeTheProcessEnds(t *testing.T) {
 	})
 	p := r.run()
 	first <- p
-	eventually(t, 30*time.Second, "it is told to end in a refresh", told)
-	if code := p.wait(10 * time.Second); code != 0 {
+	eventually(t, soon, "it is told to end in a refresh", told)
+	if code := p.wait(30 * time.Second); code != 0 {
 		t.Errorf("ended with code %d", code)
 	}
 	p = r.run()
@@ -249,20 +249,20 @@ func TestAProcessThatIsFrozenWithItsAnswerGivesItUp(t *testing.T) {
 	frozen := at(tokens.Server, tokenserver.Acted, 2, func() { (<-processes).signal(syscall.SIGSTOP) })
 	first := launch(t, "run", "-c", r.fileFor("first"))
 	processes <- first
-	eventually(t, 30*time.Second, "it is frozen in a refresh", frozen)
+	eventually(t, soon, "it is frozen in a refresh", frozen)
 	second := launch(t, "run", "-c", r.fileFor("second"))
-	second.says(60*time.Second, "a process ended while it was getting a new token")
-	second.says(20*time.Second, "caught up")
+	second.says(soon, "a process ended while it was getting a new token")
+	second.says(soon, "caught up")
 	first.signal(syscall.SIGCONT)
-	if code := first.wait(60 * time.Second); code != 5 {
+	if code := first.wait(soon); code != 5 {
 		t.Errorf("the first ended with code %d", code)
 	}
 	r.api.Insert("people", 50)
-	r.converge(r.oracle("people"), 40*time.Second)
+	r.converge(r.oracle("people"), soon)
 	time.Sleep(12 * time.Second) // two tokens more
 	second.running()
 	r.api.Insert("people", 50)
-	r.converge(r.oracle("people"), 20*time.Second)
+	r.converge(r.oracle("people"), soon)
 	if err := tokens.Server.Kept(); err != nil {
 		t.Error(err)
 	}

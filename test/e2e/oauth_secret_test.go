@@ -152,13 +152,13 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 		p.kill()
 	}
 	p := r.run()
-	p.says(40*time.Second, "lane acquired")
+	p.says(soon, "lane acquired")
 	// Whoever shows the API's answers meets each of its echoes with a token that is good.
 	tokens.Server.Set(tokenserver.Hostility{})
 	for n := range int64(echoes) {
 		always.Store(n)
 		for _, form := range []string{"table", "json"} {
-			eventually(t, time.Minute, fmt.Sprintf("preview --request shows echo %d", n), func() bool {
+			eventually(t, soon, fmt.Sprintf("preview --request shows echo %d", n), func() bool {
 				return strings.Contains(run(fmt.Sprintf("preview --request of echo %d", n), "preview", "crm.people", "--request", "-o", form), "X-Echo-1")
 			})
 		}
@@ -185,13 +185,13 @@ func TestNoSecretIsInAnythingThatAHostileRunPrints(t *testing.T) {
 	run("auth import", "auth", "import", "crm", "--file", file)
 	run("auth import of rubbish", "auth", "import", "crm", "--file", os.Args[0])
 	tokens.Server.Revoke("by its owner")
-	p.says(40*time.Second, "reauth required")
+	p.says(soon, "reauth required")
 	keep(p, "the end")
 	p.stop()
 	r.config.seal = strings.Replace(r.config.seal, "6c0f", "7c0f", 1)
 	run("auth status with a wrong key", "auth", "status")
 	p = r.run()
-	p.says(40*time.Second, "cannot be opened by key")
+	p.says(soon, "cannot be opened by key")
 	keep(p, "a wrong key")
 	p.stop()
 	r.config.sources[0].auth = strings.Replace(r.config.sources[0].auth, "flow:", "flaw:", 1)

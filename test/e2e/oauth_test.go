@@ -50,13 +50,14 @@ func TestASourceWithARotatingTokenIsReadOverManyOfThem(t *testing.T) {
 	p := r.run()
 	r.write(50, 8*time.Second, 71)
 	r.api.Quiesce()
-	r.converge(r.oracle("people", "accounts"), 20*time.Second)
+	r.converge(r.oracle("people", "accounts"), soon)
 	r.right("people", "accounts")
 	if err := tokens.Server.Kept(); err != nil {
 		t.Error(err)
 	}
+	eventually(t, soon, "there were many of them", func() bool { return tokens.Server.Fired()["refreshed"] >= 4 })
 	fired := tokens.Server.Fired()
-	if fired["refreshed"] < 4 || fired["reused"]+fired["graced"] > 0 {
+	if fired["reused"]+fired["graced"] > 0 {
 		t.Errorf("the token server saw %v", fired)
 	}
 	t.Logf("%v; commit took %.1f ms on the average", fired,
@@ -64,7 +65,7 @@ func TestASourceWithARotatingTokenIsReadOverManyOfThem(t *testing.T) {
 	p.stop()
 	// What comes next goes on with the token that is kept: the seed is spent.
 	p = r.run("--until-caught-up")
-	if code := p.wait(20 * time.Second); code != 0 {
+	if code := p.wait(soon); code != 0 {
 		t.Errorf("ended with code %d", code)
 	}
 	if err := tokens.Server.Kept(); err != nil {
@@ -84,7 +85,8 @@ func TestKilledAgainAndAgainTheAccountIsKept(t *testing.T) {
 	stop := r.writing(50, 72)
 	began := time.Now()
 	lives := 0
-	for ; time.Since(began) < 2*phase(); lives++ {
+	// A machine that is slow to start them gets a token less often.
+	for ; time.Since(began) < 2*phase() || lives < 60 && tokens.Server.Fired()["refreshed"] < 4; lives++ {
 		p := r.run()
 		time.Sleep(2 * time.Second)
 		p.kill()
@@ -93,8 +95,8 @@ func TestKilledAgainAndAgainTheAccountIsKept(t *testing.T) {
 	last := r.run()
 	stop()
 	r.api.Quiesce()
-	last.says(30*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people", "accounts"), 30*time.Second)
+	last.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), soon)
 	r.right("people", "accounts")
 	if err := tokens.Server.Kept(); err != nil {
 		t.Error(err)
@@ -113,14 +115,17 @@ func TestASourceWithClientCredentialsIsRead(t *testing.T) {
 	r.config.seal = ""
 	r.config.sources[0].auth = strings.Replace(oauthConfig(tokens, "auth_style: body"), "refresh_token", "client_credentials", 1)
 	r.api.Insert("people", 100)
+	began := time.Now()
 	p := r.run()
 	r.write(50, 6*time.Second, 73)
 	r.api.Quiesce()
-	r.converge(r.oracle("people"), 20*time.Second)
+	r.converge(r.oracle("people"), soon)
 	r.right("people")
+	eventually(t, soon, "it got token after token", func() bool { return tokens.Server.Fired()["refreshed"] >= 4 })
 	p.stop()
-	if n := tokens.Server.Fired()["refreshed"]; n < 4 || n > 8 {
-		t.Errorf("%d tokens of 2 s", n)
+	took := time.Since(began)
+	if n := tokens.Server.Fired()["refreshed"]; n > 3+int(took/(1500*time.Millisecond)) {
+		t.Errorf("%d tokens of 2 s in %s", n, took)
 	}
 	if code, out, log := r.command("preview", "crm.people"); code != 0 || !strings.Contains(log, "records on the page") {
 		t.Errorf("preview ended with code %d\n%s%s", code, out, log)

@@ -82,11 +82,11 @@ func launchWith(t *testing.T, env []string, args ...string) *process {
 	return p
 }
 
-// command runs a command of the program to its end, within half a minute.
+// command runs a command of the program to its end.
 func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	p := launch(t, args...)
-	code = p.wait(30 * time.Second)
+	code = p.wait(soon)
 	return code, p.out.String(), p.log.String()
 }
 
@@ -128,12 +128,13 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop asks the process to end, which must be soon and with code 0.
+// stop asks the process to end, which must be with code 0 and before whoever runs it, such
+// as Kubernetes, would lose patience and kill it.
 func (p *process) stop() time.Duration {
 	p.t.Helper()
 	began := time.Now()
 	p.signal(syscall.SIGTERM)
-	if code := p.wait(5 * time.Second); code != 0 {
+	if code := p.wait(30 * time.Second); code != 0 {
 		p.t.Fatalf("ended with code %d after SIGTERM, want 0", code)
 	}
 	return time.Since(began)

@@ -65,15 +65,15 @@ func TestOnUnchangedDataARestartPublishesNothingAndAnIdlePollWritesNothing(t *te
 		r.api.InsertAt("accounts", 1, hostile.Timing{Backdate: time.Minute + time.Duration(250-i)*30*time.Millisecond})
 	}
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.settled(soon)
 	p.stop()
 	topics := []string{r.topic("people"), r.topic("accounts")}
 	before := r.ends(topics...)
 
 	asked := len(r.api.Responses())
 	p = r.run()
-	eventually(t, 10*time.Second, "three pulls", func() bool { return p.metric("tributary_polls_total") >= 6 })
+	eventually(t, soon, "three pulls", func() bool { return p.metric("tributary_polls_total") >= 6 })
 	equalEnds(t, before, r.ends(topics...))
 	r.firstPullsReadTheOverlap(asked)
 	r.laterPullsAreOneRequest(p)
@@ -110,10 +110,21 @@ func (r *rig) firstPullsReadTheOverlap(asked int) {
 // offsets topic must not move.
 func (r *rig) laterPullsAreOneRequest(p *process) {
 	r.t.Helper()
+	// sample counts both at one moment: between two pulls.
+	sample := func(c string) (answers int, pulls float64) {
+		eventually(r.t, soon, "no pull ends while one counts", func() bool {
+			pulls = p.metric("tributary_polls_total", "collection", c)
+			answers = r.answers(c)
+			return p.metric("tributary_polls_total", "collection", c) == pulls
+		})
+		return answers, pulls
+	}
 	for _, c := range []string{"people", "accounts"} {
-		offsets, answers, pulls := r.ends(r.offsets()), r.answers(c), p.metric("tributary_polls_total", "collection", c)
+		offsets := r.ends(r.offsets())
+		answersBefore, pullsBefore := sample(c)
 		time.Sleep(2 * time.Second)
-		answers, pulls = r.answers(c)-answers, p.metric("tributary_polls_total", "collection", c)-pulls
+		answers, pulls := sample(c)
+		answers, pulls = answers-answersBefore, pulls-pullsBefore
 		// One pull may be under way at either end.
 		if d := float64(answers) - pulls; pulls < 5 || d < -1 || d > 1 {
 			r.t.Errorf("%s: %d requests in %v pulls", c, answers, pulls)
@@ -149,9 +160,9 @@ func TestAnIdleConnectorKeepsItsLaneAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	r := small(t)
 	p := r.run()
-	p.says(15*time.Second, `msg="caught up"`)
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
-	r.settled(20 * time.Second)
+	p.says(soon, `msg="caught up"`)
+	r.converge(r.oracle("people", "accounts"), soon)
+	r.settled(soon)
 	before := r.ends(r.offsets())
 	time.Sleep(11 * time.Second) // it asks every 5 s
 	equalEnds(t, before, r.ends(r.offsets()))
@@ -159,6 +170,6 @@ func TestAnIdleConnectorKeepsItsLaneAndWritesNothing(t *testing.T) {
 		t.Errorf("idle, it gave its lane up: %s", line)
 	}
 	r.api.Insert("people", 1)
-	r.rest(10*time.Second, "people", "accounts")
+	r.rest(soon, "people", "accounts")
 	p.stop()
 }

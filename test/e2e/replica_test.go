@@ -142,7 +142,7 @@ func TestAReplicaIsWhatAConsumerHasAtEveryMoment(t *testing.T) {
 	rng := rand.New(rand.NewPCG(61, 1))
 	stop := r.writing(100, 62)
 	p := r.run()
-	p.says(30*time.Second, "caught up")
+	p.says(soon, "caught up")
 	abort := r.aborting(r.topic("people"))
 	var sights []sight
 	deleted, kills := 0, 0
@@ -176,7 +176,7 @@ func TestAReplicaIsWhatAConsumerHasAtEveryMoment(t *testing.T) {
 	for _, c := range three {
 		records := r.records(r.topic(c))
 		want := fold(records, map[int32]int64{0: 1 << 62, 1: 1 << 62})
-		eventually(t, 20*time.Second, c+" is whole", func() bool {
+		eventually(t, soon, c+" is whole", func() bool {
 			s, err := look(path, c)
 			return err == nil && maps.Equal(s.rows, want)
 		})
@@ -234,7 +234,7 @@ func TestWhoAsksForWhatIsThereWaitsForNoPull(t *testing.T) {
 	t.Parallel()
 	r := accessed(t, "{before_access: true}")
 	p := r.run()
-	p.says(20*time.Second, "caught up")
+	p.says(soon, "caught up")
 	p.read(map[string]any{})
 	r.api.Set(hostile.Hostility{ServerError: 1})
 	if got := p.read(map[string]any{"pull": false}); len(got) != 20 {

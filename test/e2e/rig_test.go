@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,12 +119,7 @@ func (c config) yaml(listen string) string {
 // file writes the config as it is now, with a port of its own.
 func (r *rig) file() (path, listen string) {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	listen = l.Addr().String()
-	l.Close()
+	listen = freeAddress(r.t)
 	path = filepath.Join(r.t.TempDir(), "tributary.yaml")
 	if err := os.WriteFile(path, []byte(r.config.yaml(listen)), 0o600); err != nil {
 		r.t.Fatal(err)
@@ -209,7 +203,7 @@ func (r *rig) fate(o *oracle.Oracle, v *oracle.Verdict) string {
 // right judges with the eyes of a new reader, and fails the test if anything is wrong.
 func (r *rig) right(collections ...string) *oracle.Verdict {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), soon)
 	defer cancel()
 	v, err := r.oracle(collections...).Judge(ctx)
 	if err != nil {
@@ -224,7 +218,7 @@ func (r *rig) right(collections ...string) *oracle.Verdict {
 // records returns what a read_committed consumer sees of a topic.
 func (r *rig) records(topic string) []*kgo.Record {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), soon)
 	defer cancel()
 	return r.broker.ReadCommitted(ctx, r.t, topic)
 }
@@ -258,7 +252,7 @@ func (r *rig) provoke() {
 		only.HangFor, only.RetryAfter = h.HangFor, h.RetryAfter
 		*p(&only) = 1
 		r.api.Set(only)
-		eventually(r.t, time.Minute, "the API does "+name, func() bool { return r.api.Fired()[name] > 0 })
+		eventually(r.t, soon, "the API does "+name, func() bool { return r.api.Fired()[name] > 0 })
 	}
 }
 

@@ -88,7 +88,7 @@ func (r *realServer) rest() {
 		r.t.Cleanup(o.Close)
 		return o
 	}
-	ctx, cancel := context.WithTimeout(r.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*soon)
 	defer cancel()
 	took, v, err := judge().WaitCaughtUp(ctx, 200*time.Millisecond)
 	if err != nil {
@@ -151,7 +151,7 @@ func TestAServerThatShowsNothingToAWrongTokenHasNothingDeleted(t *testing.T) {
 	if err := w.Fill(t.Context(), 40); err != nil {
 		t.Fatal(err)
 	}
-	if code := r.rig.run("--until-caught-up").wait(30 * time.Second); code != 0 {
+	if code := r.rig.run("--until-caught-up").wait(soon); code != 0 {
 		t.Fatalf("ended with code %d", code)
 	}
 	before := r.rig.ends(r.rig.topic("people"))

@@ -54,7 +54,7 @@ func TestPresetsReadTheirStandInsAtOnceOnARealKafka(t *testing.T) {
 	}
 	p := r.run()
 	for _, s := range all {
-		eventually(t, time.Minute, s.preset+" is read to its end, deletions included", func() bool {
+		eventually(t, soon, s.preset+" is read to its end, deletions included", func() bool {
 			return len(s.differs(r.fold(t, s))) == 0
 		})
 	}

@@ -54,7 +54,7 @@ func TestWhatVanishesIsFoundWhileItIsKilled(t *testing.T) {
 	h := r.api.Hostility()
 	r.api.Set(h.Calm())
 	time.Sleep(h.Lateness)
-	took := r.converge(r.oracle(three...), 3*lookback+30*time.Second)
+	took := r.converge(r.oracle(three...), 3*lookback+soon)
 	v := r.right(three...)
 	r.fired(append(slices.Clone(nasty), "hard_delete", "restore")...)
 	t.Logf("killed %d times; equal %s after the last write; %d hard deletions, %d restored, %d tombstones in all; allowed: %v",
@@ -71,11 +71,11 @@ func TestAListingThatIsCutInHalfDeletesNothingUntilAPersonSaysSo(t *testing.T) {
 		ids = append(ids, r.api.InsertAt("people", 1, hostile.Timing{Backdate: time.Hour - time.Duration(i)*time.Second})...)
 	}
 	p := r.run()
-	p.sweepsPassed("people", 1, 30*time.Second)
+	p.sweepsPassed("people", 1, soon)
 
 	r.api.Set(hostile.Hostility{ListedShare: 0.5})
-	p.says(20*time.Second, "sweep not believed", "300 of 600", "tributary sweep crm.people --approve")
-	eventually(t, 5*time.Second, "the metric tells of it", func() bool {
+	p.says(soon, "sweep not believed", "300 of 600", "tributary sweep crm.people --approve")
+	eventually(t, soon, "the metric tells of it", func() bool {
 		return p.metric("tributary_sweep_guarded", "collection", "people") == 1
 	})
 	if guard := r.state().Collections[0].Sweep.Guard; guard == "" {
@@ -91,12 +91,12 @@ func TestAListingThatIsCutInHalfDeletesNothingUntilAPersonSaysSo(t *testing.T) {
 
 	// It shows everything again; and then half of it is gone in truth.
 	r.api.Set(hostile.Hostility{})
-	p.sweepsPassed("people", 1, 20*time.Second)
+	p.sweepsPassed("people", 1, soon)
 	if p.metric("tributary_sweep_guarded", "collection", "people") != 0 {
 		t.Error("the guard still stands")
 	}
 	r.api.Write("people", hostile.Remove, ids[:250]...)
-	p.says(20*time.Second, "sweep not believed", "250 of 600")
+	p.says(soon, "sweep not believed", "250 of 600")
 	time.Sleep(3 * time.Second)
 	if n := r.buried("people"); n != 0 {
 		t.Fatalf("%d tombstones before anybody approved them", n)
@@ -104,7 +104,7 @@ func TestAListingThatIsCutInHalfDeletesNothingUntilAPersonSaysSo(t *testing.T) {
 	if code, out, log := r.command("sweep", "crm.people", "--approve"); code != 0 || lineWith(out, "guards let it pass") == "" {
 		t.Fatalf("sweep --approve ended with code %d: %s%s", code, out, log)
 	}
-	r.converge(r.oracle("people"), 30*time.Second)
+	r.converge(r.oracle("people"), soon)
 	if n := r.buried("people"); n != 250 {
 		t.Errorf("%d tombstones, want 250", n)
 	}
@@ -114,7 +114,7 @@ func TestAListingThatIsCutInHalfDeletesNothingUntilAPersonSaysSo(t *testing.T) {
 	}
 	// One more is found by itself: the approval was for one sweep.
 	r.api.Write("people", hostile.Remove, ids[300])
-	r.converge(r.oracle("people"), 30*time.Second)
+	r.converge(r.oracle("people"), soon)
 	r.right("people")
 	if code, out, log := r.command("verify"); code != 0 {
 		t.Errorf("verify ended with code %d: %s%s", code, out, log)
@@ -132,12 +132,12 @@ func TestACredentialThatSeesLessDeletesNothing(t *testing.T) {
 		r.api.InsertAt("people", 1, hostile.Timing{Backdate: time.Hour - time.Duration(i)*time.Second})
 	}
 	p := r.run()
-	p.sweepsPassed("people", 1, 30*time.Second)
+	p.sweepsPassed("people", 1, soon)
 	r.api.Set(hostile.Hostility{SeenShare: 0.75})
-	p.says(20*time.Second, "sweep not believed", "100 of 400")
+	p.says(soon, "sweep not believed", "100 of 400")
 	time.Sleep(5 * time.Second)
 	r.api.Set(hostile.Hostility{})
-	p.sweepsPassed("people", 2, 20*time.Second)
+	p.sweepsPassed("people", 2, soon)
 	if n := r.buried("people"); n != 0 {
 		t.Errorf("%d tombstones", n)
 	}
@@ -160,7 +160,7 @@ func TestTheFeedOfDeletionsIsHeardWhileItIsKilled(t *testing.T) {
 	h = r.api.Hostility()
 	r.api.Set(h.Calm())
 	time.Sleep(h.Lateness)
-	took := r.converge(r.oracle("people"), 3*lookback)
+	took := r.converge(r.oracle("people"), 3*lookback+busy)
 	v := r.right("people")
 	r.fired("hard_delete", "feed")
 	t.Logf("killed %d times; equal %s after the last write; %d hard deletions, %d tombstones in all; allowed: %v",

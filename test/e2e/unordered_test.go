@@ -26,7 +26,7 @@ func TestAnAPIThatCannotSortIsWalkedWhileItIsKilled(t *testing.T) {
 	h = r.api.Hostility()
 	r.api.Set(h.Calm())
 	time.Sleep(h.Lateness)
-	took := r.converge(r.oracle("people"), 3*lookback+30*time.Second)
+	took := r.converge(r.oracle("people"), 3*lookback+soon)
 	v := r.right("people")
 	r.fired("hard_delete", "late", "per_page_cut")
 	t.Logf("killed %d times; equal %s after the last write; %d hard deletions, %d tombstones in all; allowed: %v",

@@ -53,7 +53,7 @@ func TestPersonalDataIsSeenNowhere(t *testing.T) {
 	p.caughtUp("people")
 	r.write(200, 3*time.Second, 72)
 	r.api.Quiesce()
-	eventually(t, 15*time.Second, "the bad ones are dead letters", func() bool {
+	eventually(t, soon, "the bad ones are dead letters", func() bool {
 		return p.metric("tributary_dead_letters_total", "collection", "people") == float64(len(bad))
 	})
 	_, metrics := p.get("/metrics")

@@ -81,7 +81,7 @@ func (r *rig) verifiesClean(args ...string) verified {
 func (p *process) caughtUp(collections ...string) {
 	p.t.Helper()
 	for _, c := range collections {
-		p.says(30*time.Second, `msg="caught up"`, "collection="+c)
+		p.says(soon, `msg="caught up"`, "collection="+c)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestVerifyFindsNothingAfterACleanRunAndChangesNothing(t *testing.T) {
 	p.caughtUp("people", "accounts")
 	r.api.Write("people", hostile.Update, ids[:100]...)
 	r.api.Write("people", hostile.Delete, ids[:7]...)
-	r.converge(r.oracle("people", "accounts"), 10*time.Second)
+	r.converge(r.oracle("people", "accounts"), soon)
 	r.verifiesClean()
 	r.unfenced(p)
 	p.stop()
@@ -127,19 +127,17 @@ func (r *rig) unfenced(p *process) {
 	}
 }
 
-// again verifies until the writing is over, and returns how often.
-func (r *rig) again(written <-chan struct{}, look func(verified)) (times int) {
+// again verifies while the API is written to, for a phase and at least so often, and
+// returns how often. On a busy machine that takes longer than a phase.
+func (r *rig) again(rate float64, seed uint64, least int, look func(verified), args ...string) (times int) {
 	r.t.Helper()
-	for over := false; !over; {
-		select {
-		case <-written:
-			over = true
-		default:
-		}
-		look(r.verifiesClean())
-		times++
+	stop := r.writing(rate, seed)
+	for end := time.Now().Add(phase()); times < least || time.Now().Before(end); times++ {
+		look(r.verifiesClean(args...))
 	}
-	return times
+	stop()
+	look(r.verifiesClean(args...))
+	return times + 1
 }
 
 func TestVerifyFindsNothingWhileTheConnectorRuns(t *testing.T) {
@@ -150,15 +148,10 @@ func TestVerifyFindsNothingWhileTheConnectorRuns(t *testing.T) {
 			h := withoutStale(everything())
 			r := hostileRig(t, 31, h)
 			r.config.topics = fmt.Sprintf("{name: %q, replication: 1%s}", r.prefix+".{source}.{collection}", topics)
-			written := make(chan struct{})
 			p := r.run()
 			p.caughtUp(three...)
-			go func() {
-				defer close(written)
-				r.write(300, phase(), 32)
-			}()
 			first, last, changed := uint64(0), uint64(0), 0
-			times := r.again(written, func(v verified) {
+			times := r.again(300, 32, 5, func(v verified) {
 				for _, c := range v.Collections {
 					if c.Unjudged > 0 {
 						t.Errorf("nothing was compacted: %+v", c)
@@ -184,16 +177,11 @@ func TestVerifyFindsNothingAfterKills(t *testing.T) {
 	t.Parallel()
 	r := hostileRig(t, 33, withoutStale(everything()))
 	r.seed()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		r.write(300, phase(), 34)
-	}()
 	kills := 0
-	r.again(written, func(verified) {
+	r.again(300, 34, 3, func(verified) {
 		kills++
 		p := r.run()
-		p.says(20*time.Second, `msg="lane acquired"`)
+		p.says(soon, `msg="lane acquired"`)
 		time.Sleep(time.Second)
 		p.kill()
 	})

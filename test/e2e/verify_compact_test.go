@@ -34,21 +34,16 @@ func TestVerifyFindsNothingWhereTopicsAreCompactedMeanwhile(t *testing.T) {
 			t.Parallel()
 			r := eagerRig(t, partitions)
 			p := r.run()
-			p.says(15*time.Second, `msg="caught up"`)
-			written := make(chan struct{})
-			go func() {
-				defer close(written)
-				r.write(300, phase(), 42)
-			}()
+			p.says(soon, `msg="caught up"`)
 			unjudged, changed := 0, 0
-			times := r.again(written, func(v verified) {
+			times := r.again(300, 42, 5, func(v verified) {
 				unjudged += v.Collections[0].Unjudged
 				changed += v.Collections[0].Changed
 			})
-			r.converge(r.oracle("people"), 20*time.Second)
+			r.converge(r.oracle("people"), soon)
 			published := p.metric("tributary_records_published_total")
 			var v verified
-			eventually(t, 30*time.Second, "most records are compacted away", func() bool {
+			eventually(t, soon, "most records are compacted away", func() bool {
 				v = r.verifiesClean()
 				return v.Collections[0].Unjudged > 0 && float64(v.Collections[0].Records) < published/2
 			})

@@ -81,23 +81,12 @@ func TestVerifyAgainstTheSourceFindsNothingWhileTheConnectorRuns(t *testing.T) {
 	r := hostileRig(t, 51, withoutStale(everything()))
 	p := r.run()
 	p.caughtUp(three...)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		r.write(300, phase(), 52)
-	}()
-	times, changed, shown := 0, 0, 0
-	for over := false; !over; {
-		select {
-		case <-written:
-			over = true
-		default:
-		}
-		for _, c := range r.verifiesClean("--against-source").Collections {
+	changed, shown := 0, 0
+	times := r.again(300, 52, 2, func(v verified) {
+		for _, c := range v.Collections {
 			shown, changed = shown+c.Against.Shown, changed+c.Against.Changed
 		}
-		times++
-	}
+	}, "--against-source")
 	r.unfenced(p)
 	r.finish(three...)
 	if v := r.verifiesClean("--against-source"); v.Collections[0].Against.Shown == 0 {
@@ -139,7 +128,7 @@ func TestVerifyAgainstTheSourceExpectsNothingThatTheTrailingPassHasNotReadYet(t 
 		t.Error("nothing was waiting to be read")
 	}
 	p.running()
-	r.converge(r.oracle("people"), 3*lookback+20*time.Second)
+	r.converge(r.oracle("people"), 3*lookback+soon)
 	r.right("people")
 }
 

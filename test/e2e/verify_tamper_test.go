@@ -127,7 +127,7 @@ func (r *rig) cut(topic string, below int64) {
 	}
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: topic, At: below})
-	eventually(r.t, 10*time.Second, "records are deleted", func() bool {
+	eventually(r.t, soon, "records are deleted", func() bool {
 		deleted, err := r.admin().DeleteRecords(r.context(), offsets)
 		return err == nil && deleted.Error() == nil
 	})
@@ -146,7 +146,7 @@ func (r *rig) rewrite(partitions int32, out func(*kgo.Record) bool) (left int) {
 	r.deleteTopic(topic)
 	r.createTopic(topic, partitions, map[string]string{"cleanup.policy": "compact"})
 	from, to := was[topic].ID, kadm.TopicID{}
-	eventually(r.t, 10*time.Second, "the new topic has an id", func() bool {
+	eventually(r.t, soon, "the new topic has an id", func() bool {
 		is, err := r.admin().ListTopics(r.context(), topic)
 		to = is[topic].ID
 		return err == nil && to != from && to != kadm.TopicID{}

@@ -66,7 +66,7 @@ func TestTheWholeOfAHostileAPIUnderABudgetWithRotatingTokensAndHardDeletions(t *
 	tokens.Server.Set(tokenserver.Hostility{})
 	began := time.Now()
 	for _, c := range three {
-		p.sweepsPassed(c, 2, 2*time.Minute)
+		p.sweepsPassed(c, 2, soon)
 	}
 	time.Sleep(3*lookback - time.Since(began))
 	v := r.right(three...)
