@@ -84,7 +84,9 @@ func (g *Group) MaxRecord(collection string) int { return g.writers[collection].
 
 // MaxState returns how many bytes the state of the handler, with all that is kept beside
 // it, may have to be taken by the offsets topic.
-func (g *Group) MaxState() int { return g.lane.stateLimit - overhead - 6*len(g.source) }
+func (g *Group) MaxState() int { return maxState(g.lane.stateLimit, g.source) }
+
+func maxState(limit int, source string) int { return limit - overhead - 6*len(source) }
 
 // Stage hands over the next group, to be committed in one transaction, with whatever else
 // is staged on the lane. It blocks while much is staged.

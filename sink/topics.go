@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -194,6 +196,20 @@ func messageBytes(ctx context.Context, cl *kgo.Client, topics []string) (map[str
 		}
 	}
 	return sizes, nil
+}
+
+// Limits returns how many bytes the state of a source's handler may have, as Group.MaxState,
+// and a record of each of its collections, as Writer.MaxRecord, without a lane. What it cannot
+// ask for is taken to be as made for topics that are not there yet, else as Kafka's default.
+func Limits(ctx context.Context, cl *kgo.Client, offsetsTopic, source string, topics map[string]string, made TopicSettings) (state int, records map[string]int) {
+	sizes, _ := messageBytes(ctx, cl, append(slices.Collect(maps.Values(topics)), offsetsTopic)) // the right to ask may be withheld
+	fresh, _ := strconv.Atoi(made.Config["max.message.bytes"])
+	records = map[string]int{}
+	for collection, topic := range topics {
+		limit := cmp.Or(int(sizes[topic]), fresh, defaultMessageBytes)
+		records[collection] = maxRecord(limit, offsets.Name{Source: source, Collection: collection})
+	}
+	return maxState(cmp.Or(int(sizes[offsetsTopic]), defaultMessageBytes), source), records
 }
 
 // maxMessageBytes asks for the largest batch that a topic takes. The right to ask may be

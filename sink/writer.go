@@ -36,7 +36,11 @@ func (w *Writer) Memory() *connector.Memory { return w.memory }
 // MaxRecord returns how many bytes a record's value and twice its id may have to be
 // taken by the data topic.
 func (w *Writer) MaxRecord() int {
-	return w.limit - overhead - 3*len(w.name.Source) - 3*len(w.name.Collection)
+	return maxRecord(w.limit, w.name)
+}
+
+func maxRecord(limit int, name offsets.Name) int {
+	return limit - overhead - 3*len(name.Source) - 3*len(name.Collection)
 }
 
 // Stage hands over the next batch, to be committed with whatever else is staged on the

@@ -28,7 +28,9 @@ consumer that lost them. A record that is deleted at the source, and live in the
 is deleted there. What the API does not show is named, and nothing is published of it.
 
 It may be used while the connector runs: it takes the lane for a moment, and the
-connector goes on within seconds. It needs an API that can be asked by id (probe).`,
+connector goes on within seconds. It needs an API that can be asked by id (probe), which
+a handler cannot: push what has changed, and for what has not there is
+state reset --republish.`,
 		Example: `  tributary publish salesloft.people 17 4711
   tributary publish people 17 --dry-run`,
 		Args: cobra.MinimumNArgs(2),
@@ -53,6 +55,9 @@ connector goes on within seconds. It needs an API that can be asked by id (probe
 }
 
 func (e *editor) publish(ctx context.Context, c CollectionConfig, keys []string, dry bool) error {
+	if c.Handler != nil {
+		return fmt.Errorf("%s is told of by a handler, which cannot be asked for records by id: what has changed is pushed (POST /v1/sources/%s/push of the control API); what is as it was is no news to a push, and `tributary state reset %s --republish` has all of it published again as the handler tells of it", c, c.Settings.Source, c)
+	}
 	if c.Settings.Probe < 1 {
 		return fmt.Errorf("%s cannot be asked for records by id: its config has no `probe`; `tributary state reset %s --republish` publishes all of it again", c, c)
 	}

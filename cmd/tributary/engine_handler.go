@@ -122,7 +122,7 @@ func (e *engine) openHandler(ctx context.Context, lane *sink.Lane, h *handlerSou
 func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 	cfg := handler.Config{
 		Source: h.Name, Run: e.run, Timeout: h.Handler.Timeout, Metrics: h.m,
-		MaxState: max(g.MaxState()/2, g.MaxState()-handler.PushesSize),
+		MaxState: roomForState(g.MaxState()),
 		Readable: func(ctx context.Context, names []string) ([]connector.Position, error) {
 			if len(names) == 0 {
 				return nil, nil
@@ -131,16 +131,13 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 		},
 	}
 	if h.Replica != nil {
-		cfg.Cache = &handler.Cache{URL: localURL(e.cfg.Control.scheme(), e.cfg.Listen) + "/v1/sources/" + h.Name}
+		cfg.Cache = cacheOf(e.cfg, h.SourceConfig)
 		cfg.Arrived = func(ctx context.Context) error {
 			positions, err := g.Readable(ctx, h.names()...)
 			if err != nil {
 				return err
 			}
 			return e.replica(h.Name).Await(ctx, positions)
-		}
-		if e.cfg.Control.Token != "" {
-			cfg.Cache.TokenEnv = controlTokenEnv // no request holds the token itself
 		}
 	}
 	for _, c := range h.collections {
@@ -156,6 +153,21 @@ func (e *engine) handlerConfig(h *handlerSource, g *sink.Group) handler.Config {
 		cfg.Dump = &handler.Dump{Now: d.OnRestart && !h.dumped, Cron: d.Cron, Ended: h.setDumped}
 	}
 	return cfg
+}
+
+// roomForState is what of a state's limit is left to the handler, beside its pushes.
+func roomForState(limit int) int { return max(limit/2, limit-handler.PushesSize) }
+
+// cacheOf says where a handler reads what was published; nil without a replica.
+func cacheOf(cfg *Config, s SourceConfig) *handler.Cache {
+	if s.Replica == nil {
+		return nil
+	}
+	c := &handler.Cache{URL: localURL(cfg.Control.scheme(), cfg.Listen) + "/v1/sources/" + s.Name}
+	if cfg.Control.Token != "" {
+		c.TokenEnv = controlTokenEnv // no request holds the token itself
+	}
+	return c
 }
 
 // names are those of the handler's collections.

@@ -11,23 +11,23 @@ import (
 	"strings"
 	"time"
 
-	"tributary/connector"
 	"tributary/connector/rest"
 )
 
 // shownBody is how much of a body the text form shows; HAR has all that was kept.
 const shownBody = 2000
 
-// previewRequest asks for one page and prints how that went instead of its records. An
-// error of the page comes behind, for what led to it is what one wants to see.
-func previewRequest(ctx context.Context, a *app, c CollectionConfig, q connector.Query, asJSON bool) error {
+// previewRequest asks and prints how that went instead of what was answered; shown takes out
+// of a body what nobody may see. An error comes behind, for what led to it is what one wants
+// to see.
+func previewRequest(ctx context.Context, a *app, shown func(body string) string, asJSON bool, ask func(context.Context) error) error {
 	var all []rest.Exchange
-	_, failed := fetchOnce(rest.WithTrace(ctx, func(x rest.Exchange) {
+	failed := ask(rest.WithTrace(ctx, func(x rest.Exchange) {
 		if x.Status == http.StatusOK {
-			x.Body = c.Rest.HideValues(x.Body)
+			x.Body = shown(x.Body)
 		}
 		all = append(all, x)
-	}), a, c, q)
+	}))
 	if asJSON {
 		if err := printJSON(a.stdout, harOf(a.version, all)); err != nil {
 			return err

@@ -53,6 +53,7 @@ func call(ctx context.Context, p *rest.Poster, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, p.Refuse(err)
 	}
+	resp.size = len(body)
 	return resp, nil
 }
 

@@ -57,20 +57,27 @@ func (r *Runner) checkState(what string, state json.RawMessage) (json.RawMessage
 	if state == nil {
 		return nil, nil
 	}
-	if err := canon.Check(state, maxDepth); err != nil {
+	plain, err := ParseState(state)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if r.cfg.MaxState > 0 && len(plain) > r.cfg.MaxState {
+		return nil, fmt.Errorf("%s is %d bytes long, and the offsets topic takes %d: keep less in it, or raise max.message.bytes of that topic", what, len(plain), r.cfg.MaxState)
+	}
+	return plain, nil
+}
+
+// ParseState returns a state as it comes back to the handler. Its error says why it is none.
+func ParseState(state json.RawMessage) (json.RawMessage, error) {
+	if err := canon.Check(state, maxDepth); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, state); err != nil {
-		return nil, fmt.Errorf("%s is not JSON", what)
+		return nil, errors.New("it is not JSON")
 	}
-	if _, _, err := canon.NewHasher(nil, nil, nil, maxDepth).Sum(b.Bytes(), 0, 1); err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	if r.cfg.MaxState > 0 && b.Len() > r.cfg.MaxState {
-		return nil, fmt.Errorf("%s is %d bytes long, and the offsets topic takes %d: keep less in it, or raise max.message.bytes of that topic", what, b.Len(), r.cfg.MaxState)
-	}
-	return b.Bytes(), nil
+	_, _, err := canon.NewHasher(nil, nil, nil, maxDepth).Sum(b.Bytes(), 0, 1)
+	return b.Bytes(), err
 }
 
 // changes checks entries and deletions, and puts the deletions first.

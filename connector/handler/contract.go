@@ -72,6 +72,8 @@ type Response struct {
 	NewOrUpdated []Entry `json:"new_or_updated,omitempty"`
 	// Deleted are records that are gone. A dump has none: what it does not show is gone.
 	Deleted []Deletion `json:"deleted,omitempty"`
+
+	size int // bytes of the document, 0 without one
 }
 
 // Entry is a record as it is now.

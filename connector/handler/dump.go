@@ -74,15 +74,7 @@ func (r *Runner) readDump(ctx context.Context, reasons []connector.Reason) (*ans
 		a, err := r.ask(ctx, asking{
 			method: r.h.Dump, dump: true, reasons: reasons, first: first,
 			state: func() json.RawMessage { return state },
-			check: func(a *answer) error {
-				switch {
-				case a.More && a.NextState == nil:
-					return errors.New(`it says "more" without a "next_state": the next call would get the same state again`)
-				case a.More && seen[digestOf(a.NextState)]:
-					return &noProgress{`it says "more" and comes back to a state that it had in this dump: it would never end`}
-				}
-				return nil
-			},
+			check: func(a *answer) error { return dumpAdvances(a, seen) },
 		})
 		if err != nil {
 			return nil, err
@@ -96,6 +88,18 @@ func (r *Runner) readDump(ctx context.Context, reasons []connector.Reason) (*ans
 		state = a.NextState
 		seen[digestOf(state)] = true
 	}
+}
+
+// dumpAdvances refuses a response that would have the dump go on for ever. seen are its
+// states so far.
+func dumpAdvances(a *answer, seen map[digest]bool) error {
+	switch {
+	case a.More && a.NextState == nil:
+		return errors.New(`it says "more" without a "next_state": the next call would get the same state again`)
+	case a.More && seen[digestOf(a.NextState)]:
+		return &noProgress{`it says "more" and comes back to a state that it had in this dump: it would never end`}
+	}
+	return nil
 }
 
 // missedPiece is how many deletions a group has at most.

@@ -239,13 +239,18 @@ func (r *Runner) deltas(ctx context.Context, reasons []connector.Reason) (change
 		if changed = changed || ch; !a.More {
 			return changed, nil
 		}
-		if ch {
-			r.forgetSeen()
-		} else {
-			r.idle++
-		}
-		r.seen[digestOf(next.State)] = true
+		r.see(ch, next.State)
 	}
+}
+
+// see notes the state of a response that was taken, by which a circle is known.
+func (r *Runner) see(changed bool, state json.RawMessage) {
+	if changed {
+		r.forgetSeen()
+	} else {
+		r.idle++
+	}
+	r.seen[digestOf(state)] = true
 }
 
 func (r *Runner) forgetSeen() {
