@@ -138,8 +138,12 @@ func runConnector(ctx context.Context, a *app, f runFlags) error {
 		helpers.Go(func() { dev.print(ctx, a.stdout, newPainter(a.stdout)) })
 	}
 	began := time.Now()
-	context.AfterFunc(ctx, func() { log.Info("stopping: what was read is committed first") })
+	context.AfterFunc(ctx, func() {
+		log.Info("stopping: what was read is committed first")
+		plane.stopping()
+	})
 	err = e.Run(ctx)
+	plane.finish()
 	log.Info("stopped", "ran", time.Since(began).Round(time.Millisecond))
 	cancel()
 	helpers.Wait()

@@ -46,6 +46,7 @@ func apiStub(t *testing.T) *httptest.Server {
 // A cli runs commands against one config.
 type cli struct {
 	t      *testing.T
+	kafka  *kfake.Cluster
 	config string
 }
 
@@ -76,7 +77,7 @@ sources:
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &cli{t: t, config: path}
+	return &cli{t: t, kafka: kafka, config: path}
 }
 
 // run runs a command to its end.

@@ -28,6 +28,7 @@ type plane struct {
 	started time.Time
 	by      map[control.Name]*collection
 	editor  *editor
+	edits   *edits
 
 	mu      sync.Mutex
 	cluster string    // Kafka's id, once it is known
@@ -45,7 +46,7 @@ func newPlane(a *app, e *engine, level *slog.LevelVar) (*plane, error) {
 	quiet := *a
 	quiet.stdout, quiet.stderr = io.Discard, io.Discard
 	p := &plane{
-		e: e, level: level, started: time.Now(), by: map[control.Name]*collection{},
+		e: e, level: level, started: time.Now(), by: map[control.Name]*collection{}, edits: newEdits(),
 		editor: &editor{a: &quiet, cfg: e.cfg, kafka: e.kafka, cl: cl},
 	}
 	for _, c := range e.collections {
@@ -55,7 +56,10 @@ func newPlane(a *app, e *engine, level *slog.LevelVar) (*plane, error) {
 	return p, nil
 }
 
-func (p *plane) Close() { p.editor.Close() }
+func (p *plane) Close() {
+	p.edits.cutNow()
+	p.editor.Close()
+}
 
 func (c *collection) name() control.Name {
 	return control.Name{Source: c.Settings.Source, Collection: c.Settings.Collection}

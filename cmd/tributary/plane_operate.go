@@ -163,17 +163,25 @@ func (p *plane) visit(ctx context.Context, c *collection, edit func(context.Cont
 	if err != nil {
 		return err
 	}
-	// What is begun is done, though who asked for it has gone: a reset that is cut short leaves
-	// a collection that waits for another one.
-	whole, done := context.WithTimeout(context.WithoutCancel(ctx), editTime)
-	defer done()
-	if err := edit(whole); err != nil {
+	whole, done, err := p.edits.begin(ctx)
+	if err != nil {
+		return err
+	}
+	err = edit(whole)
+	done()
+	switch {
+	case err != nil && p.edits.cut.Err() != nil:
+		return &control.Error{Kind: control.Unavailable, Detail: "the end of the connector has cut it short: " + err.Error(), Remedy: "send it again when it has started; it begins where it stands, or anew"}
+	case err != nil:
 		return asControl(err)
 	}
 	was.again(sink.ErrAgain)
 	ctx, cancel := context.WithTimeout(ctx, returnTime)
 	defer cancel()
 	for now := p.e.lane(c.lane); now == nil || now == was; now = p.e.lane(c.lane) {
+		if p.edits.ending.Err() != nil {
+			return &control.Error{Kind: control.TooLate, Detail: "it is done and committed, and the connector is ending", Remedy: "it need not be sent again; the next start goes on from there"}
+		}
 		if err := sleep(ctx, 10*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
 			return &control.Error{
 				Kind:   control.TooLate,
@@ -186,10 +194,6 @@ func (p *plane) visit(ctx context.Context, c *collection, edit func(context.Cont
 	}
 	return nil
 }
-
-// editTime is how long a change of committed state may take: a reset writes a record for each
-// one of the collection.
-const editTime = 10 * time.Minute
 
 // returnTime is how long who has changed committed state waits for the lane to go on.
 const returnTime = time.Minute

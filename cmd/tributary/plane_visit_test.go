@@ -19,7 +19,7 @@ func TestWhoChangesStateIsToldThatItIsDoneHoweverLongTheLaneTakes(t *testing.T) 
 		done bool // without an error
 		took time.Duration
 	}{
-		"one that is back in no time":  {back: 0, done: true, took: 10 * time.Millisecond},
+		"one that is back in no time":  {back: time.Millisecond, done: true, took: 10 * time.Millisecond},
 		"one that has much to read":    {back: 30 * time.Second, done: true, took: 30 * time.Second},
 		"one that waits for Kafka":     {back: time.Hour, kind: control.TooLate, took: returnTime},
 		"one that is not there at all": {back: -1, kind: control.Unavailable, took: 5 * time.Second},
@@ -76,4 +76,47 @@ func TestWhatIsBegunIsDoneThoughWhoAskedHasGone(t *testing.T) {
 		}
 		<-again
 	})
+}
+
+// TestTheEndOfTheConnectorWaitsForWhatIsBegun: within bounds, and nothing more begins.
+func TestTheEndOfTheConnectorWaitsForWhatIsBegun(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes, waits time.Duration
+		cut          bool
+	}{
+		"one that is nearly done":         {takes: time.Second, waits: time.Second},
+		"one that takes its time":         {takes: 40 * time.Second, waits: 40 * time.Second},
+		"one that takes longer than that": {takes: 5 * time.Minute, waits: endTime, cut: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := planeOf(t, with("interval: 1m"))
+				col := p.by[apiPeople]
+				p.e.lanes[col.lane] = &ownedLane{again: func(error) {}}
+				told := make(chan error, 1)
+				go func() {
+					told <- p.visit(t.Context(), col, func(ctx context.Context) error { return sleep(ctx, c.takes) })
+				}()
+				synctest.Wait()
+				began := time.Now()
+				p.stopping()
+				var none *control.Error
+				err := p.visit(t.Context(), col, func(context.Context) error { t.Error("another one has begun"); return nil })
+				if !errors.As(err, &none) || none.Kind != control.Unavailable {
+					t.Errorf("who comes too late is told %v", err)
+				}
+				if p.finish(); time.Since(began) != c.waits {
+					t.Errorf("the end waited %s, want %s", time.Since(began), c.waits)
+				}
+				var e *control.Error
+				want := control.TooLate
+				if c.cut {
+					want = control.Unavailable
+				}
+				if err := <-told; !errors.As(err, &e) || e.Kind != want || time.Since(began) > c.waits+time.Second {
+					t.Errorf("who asked is told %v after %s", err, time.Since(began))
+				}
+			})
+		})
+	}
 }
