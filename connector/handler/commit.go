@@ -93,6 +93,9 @@ func (r *Runner) changes(entries []Entry, deleted []Deletion) ([]item, error) {
 		case len(d.ID) > connector.MaxID:
 			return nil, fmt.Errorf("deleted[%d] has an id of %d bytes, more than the %d that a key may have", i, len(d.ID), connector.MaxID)
 		}
+		if err := c.parser.CheckKey(d.ID); err != nil {
+			return nil, fmt.Errorf("deleted[%d], of %s, names no record: %w", i, c.name, err)
+		}
 		items = append(items, item{c: c, id: d.ID})
 	}
 	for i, e := range entries {

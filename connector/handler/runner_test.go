@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tributary/connector"
+	"tributary/connector/rest"
 )
 
 func TestAResponseIsCommittedWithItsState(t *testing.T) {
@@ -191,6 +192,37 @@ func TestABadResponseCommitsNothingAndIsTriedAgain(t *testing.T) {
 				}
 				if got := b.k.versions("posts", "1"); !slices.Equal(got, []string{`{"id":1}`}) {
 					t.Errorf("when it was mended %q was published", got)
+				}
+			})
+		})
+	}
+}
+
+// A key that no record can have would be passed over as the deletion of one that is gone
+// already, and the record stay for ever.
+func TestADeletionNamesAllPartsOfAnID(t *testing.T) {
+	for id, says := range map[string]string{
+		`["x/1","2"]`: "", `"x~11/2"`: "",
+		`["1"]`: "1 of the 2 parts", `1`: "1 of the 2 parts", `"x"`: "1 of the 2 parts", `["1","2","3"]`: "3 of the 2 parts",
+	} {
+		t.Run(id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &calls{}
+				h.delta = func(Request) (Response, error) {
+					return ParseResponse([]byte(`{"more":false,"next_state":1,"deleted":[{"collection":"posts","id":` + id + `}]}`))
+				}
+				b := newBundle(t, h)
+				b.cfg.Collections[0].Records = rest.Config{ID: "a", IDMore: []string{"b"}}.OfHandler()
+				b.cfg.Collections[0].Settings.Fingerprint = b.cfg.Collections[0].Records.Fingerprint()
+				if err := b.run(10 * time.Second); err != nil {
+					t.Fatal(err)
+				}
+				got := b.ms["posts"].Status(time.Now()).Failure
+				if says == "" && (got != "" || b.k.groups != 1) {
+					t.Errorf("%d groups, and it says %q", b.k.groups, got)
+				}
+				if says != "" && (!strings.Contains(got, "deleted[0], of posts, names no record: it has "+says) || b.k.groups != 0) {
+					t.Errorf("%d groups, and it says %q, want %q in it", b.k.groups, got, says)
 				}
 			})
 		})

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"fmt"
+
 	"tributary/connector"
 	"tributary/connector/rest/canon"
 )
@@ -16,6 +18,17 @@ func NewRecordParser(cfg Config) (*RecordParser, error) {
 		return nil, err
 	}
 	return &RecordParser{newPageDecoder(&cfg, cfg.stamps())}, nil
+}
+
+// CheckKey says what is wrong with a key that no record of the collection can have: one of
+// more or fewer parts than its id has.
+func (p *RecordParser) CheckKey(key string) error {
+	if want := p.pages.fields.ids; want > 1 {
+		if got := len(splitID(key)); got != want {
+			return fmt.Errorf("it has %d of the %d parts of an id", got, want)
+		}
+	}
+	return nil
 }
 
 // Parse reads one record, which the result aliases, and which was published under that key:
