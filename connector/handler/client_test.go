@@ -96,7 +96,7 @@ func TestWhatAHandlerAnswersIsNamed(t *testing.T) {
 		"two documents":       {text(`{"more":false}{"more":false}`), connector.RetryBody, 0, "something follows the JSON document"},
 		"nothing":             {text(""), connector.RetryBody, 0, "it ends in the middle"},
 		"no more":             {text(`{"next_state":1}`), connector.RetryBody, 0, `it has no "more"`},
-		"too deep":            {text(strings.Repeat("[", 11_000)), connector.RetryBody, 0, "nested too deep"},
+		"too deep":            {text(strings.Repeat("[", 11_000)), connector.RetryBody, 0, "more than 64 levels, which no config allows: let the handler nest less"},
 		"100 MB":              {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.CopyN(w, zeros{}, 100<<20) }, connector.RetryBody, 0, "more than 1048576 bytes as received: let the handler return less at once"},
 		"a bomb":              {bomb, connector.RetryBody, 0, "more than 1048576 bytes as unpacked"},
 		"cut":                 {cut, connector.RetryBody, 0, "it was cut before its end"},
@@ -108,7 +108,7 @@ func TestWhatAHandlerAnswersIsNamed(t *testing.T) {
 		"404":                 {status(404), connector.RetryRefused, 0, "check handler.url"},
 		"422":                 {status(422), connector.RetryRefused, 0, "mend the handler"},
 		"204":                 {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, connector.RetryRefused, 0, "only 200 comes with a response"},
-		"elsewhere":           {status(307, "Location", "http://elsewhere.example/delta"), connector.RetryRefused, 0, "it points to http://elsewhere.example, which is not followed"},
+		"elsewhere":           {status(307, "Location", "http://elsewhere.example/delta"), connector.RetryRefused, 0, "set handler.url to the handler's final address"},
 		"a closed connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, connector.RetryNetwork, 0, "closed the connection without an answer"},
 	} {
 		t.Run(name, func(t *testing.T) {

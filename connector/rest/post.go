@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -69,7 +70,9 @@ func (p *Poster) Post(ctx context.Context, document []byte) ([]byte, error) {
 		}
 		return nil, err
 	}
-	if err := canon.Check(a.body, p.s.cfg.MaxDepth); err != nil {
+	if err := canon.Check(a.body, p.s.cfg.MaxDepth); errors.Is(err, canon.ErrDeep) {
+		return nil, p.s.refuse(&refusal{"too_deep", fmt.Sprintf("%s: more than %d levels, which no config allows: let the handler nest less", err, p.s.cfg.MaxDepth)})
+	} else if err != nil {
 		return nil, p.s.refuse(p.s.pages.refusal(err))
 	}
 	return a.body, nil
@@ -84,6 +87,7 @@ var ofAHandler = wording{
 	who: "handler", classify: classifyHandler,
 	tooLarge: "let the handler return less at once and say `more`, or raise handler.max_body",
 	tooSlow:  "let the handler return less at once and say `more`, or raise handler.timeout",
+	moved:    "handler.url to the handler's final address",
 }
 
 // classifyHandler is classify for a program of one's own.

@@ -101,6 +101,7 @@ func (s *Source) failed(caller context.Context, resp *http.Response, date time.T
 type wording struct {
 	who               string
 	tooLarge, tooSlow string
+	moved             string // what is set where a redirect is not followed
 	classify          func(status int, asked bool) (connector.RetryReason, string)
 }
 
@@ -108,6 +109,7 @@ var ofAnAPI = wording{
 	who: "API", classify: classify,
 	tooLarge: "ask for smaller pages, or raise request.max_body and request.max_compressed",
 	tooSlow:  "ask for smaller pages, or raise request.timeout",
+	moved:    "url to the API's final address",
 }
 
 // classify says for a status other than 200 how it is tried again, and what a person
@@ -144,8 +146,8 @@ func (s *Source) redirected(resp *http.Response) string {
 	if err != nil {
 		return "it points nowhere that can be followed: check url"
 	}
-	return s.scrub.excerpt(fmt.Sprintf("it points to %s://%s, which is not followed: a request stays on the url's scheme, host and port, with the same query, over at most %d redirects; set url to the API's final address",
-		to.Scheme, to.Host, maxRedirects), false, maxExcerpt)
+	return s.scrub.excerpt(fmt.Sprintf("it points to %s://%s, which is not followed: a request stays on the url's scheme, host and port, with the same query, over at most %d redirects; set %s",
+		to.Scheme, to.Host, maxRedirects, s.words.moved), false, maxExcerpt)
 }
 
 // said reads what the API says about its error: the texts of a JSON document where
