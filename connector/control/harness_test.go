@@ -107,8 +107,8 @@ func (a *answer) problem(status int, kind string) control.Problem {
 	a.is(status)
 	var p control.Problem
 	a.into(&p)
-	if want := "urn:tributary:problem:" + kind; p.Type != want || p.Status != status || p.Title == "" || p.Detail == "" {
-		a.t.Fatalf("the problem is %s, want type %s", a.body, want)
+	if want := "urn:tributary:problem:" + kind; p.Type != want || p.Status != status || p.Title == "" || p.Detail == "" || p.Remedy == "" {
+		a.t.Fatalf("the problem is %s, want type %s and what to do", a.body, want)
 	}
 	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
 		a.t.Fatalf("Content-Type of a problem is %q", got)

@@ -98,13 +98,14 @@ func tooMany(what string, bound int) *Problem {
 var kinds = map[Kind]struct {
 	status int
 	name   string
+	remedy string // of an error that says none
 }{
-	Unknown:     {http.StatusNotFound, "unknown"},
-	Invalid:     {http.StatusUnprocessableEntity, "invalid"},
-	Conflict:    {http.StatusConflict, "conflict"},
-	Unavailable: {http.StatusServiceUnavailable, "unavailable"},
-	Failed:      {http.StatusBadGateway, "failed"},
-	TooLate:     {http.StatusGatewayTimeout, "too-late"},
+	Unknown:     {http.StatusNotFound, "unknown", "GET /v1/sources and GET /v1/collections have what there is"},
+	Invalid:     {http.StatusUnprocessableEntity, "invalid", "GET /v1/openapi.yaml has what may be asked"},
+	Conflict:    {http.StatusConflict, "conflict", "GET /v1/sources and GET /v1/collections say how it stands"},
+	Unavailable: {http.StatusServiceUnavailable, "unavailable", "ask again in a moment"},
+	Failed:      {http.StatusBadGateway, "failed", "mend what failed; it is tried again by itself, and at once for whoever asks"},
+	TooLate:     {http.StatusGatewayTimeout, "too-late", "ask again; what was begun goes on"},
 }
 
 // problem turns any error into what is answered.
@@ -116,7 +117,7 @@ func (h *Handler) problem(ctx context.Context, err error) *Problem {
 		return p
 	case errors.As(err, &e):
 		k := kinds[e.Kind]
-		p = newProblem(k.status, k.name, e.Detail, e.Remedy)
+		p = newProblem(k.status, k.name, e.Detail, cmpOr(e.Remedy, k.remedy))
 		if e.Kind == Unavailable {
 			p.retryAfter = 1
 		}
