@@ -102,6 +102,9 @@ func (h *Handler) openStream(w http.ResponseWriter, r *http.Request) (*stream, *
 		if err != nil {
 			return nil, malformed("send the id of an event, or none", "the Last-Event-ID is none of ours")
 		}
+		if run == s.run && n > s.after {
+			return nil, malformed("send the id of an event, or none", "the Last-Event-ID is of no event that there was")
+		}
 		s.after = n
 		if run != s.run {
 			s.after, hello["restarted"] = 0, true

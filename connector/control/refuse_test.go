@@ -71,6 +71,7 @@ func TestWhatCannotBeMeantIsRefusedAndNothingIsDone(t *testing.T) {
 		{"a truth that is none", "GET", "/v1/collections?descending=1", "", 400, "malformed", `"1"`},
 		{"an id of an event that is none", "GET", "/v1/events?last_event_id=abc", "", 400, "malformed", "Last-Event-ID"},
 		{"an id of an event without its number", "GET", "/v1/events?last_event_id=abc-", "", 400, "malformed", "Last-Event-ID"},
+		{"an id of an event that is yet to come", "GET", "/v1/events?last_event_id=0123456789abcdef-9999", "", 400, "malformed", "no event that there was"},
 		{"a type of events that is none", "GET", "/v1/events?type=stat", "", 400, "malformed", `"stat"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
