@@ -50,6 +50,19 @@ func TestNothingIsPushedToWhatIsStopped(t *testing.T) {
 	}
 }
 
+// It is no fault of the handler's, which was not asked.
+func TestTheCursorOfWhatAHandlerTellsIsNotMoved(t *testing.T) {
+	p, posts, _ := toldOf(t)
+	posts.setHold(control.HoldStopped)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := p.SetCursor(ctx, control.Name{Source: "blog", Collection: "posts"}, "2026-01-31T00:00:00Z")
+	var e *control.Error
+	if !errors.As(err, &e) || e.Kind != control.Conflict || e.Remedy == "" {
+		t.Errorf("who moves it is told %v", err)
+	}
+}
+
 // What was committed could be read by and by, but nobody is left who would say so.
 func TestWhoWaitsUntilItCanBeReadIsToldThatItHasStopped(t *testing.T) {
 	p := planeOf(t, with("interval: 1m"))

@@ -244,6 +244,9 @@ func (p *plane) SetCursor(ctx context.Context, n control.Name, instant string) e
 	if err != nil {
 		return err
 	}
+	if err := c.isTold("moved to an instant"); err != nil {
+		return &control.Error{Kind: control.Conflict, Detail: err.Error(), Remedy: "reset it, which has the handler begin anew"}
+	}
 	to, err := past("instant", instant)
 	if err != nil {
 		return &control.Error{Kind: control.Invalid, Detail: err.Error(), Remedy: "send an instant such as 2026-01-31T00:00:00Z, or beginning"}
