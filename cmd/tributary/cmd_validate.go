@@ -50,7 +50,9 @@ type validatedCollection struct {
 	Source     string `json:"source"`
 	Collection string `json:"collection"`
 	Topic      string `json:"topic"`
-	Interval   string `json:"interval"`
+	// Interval is 0s where it is pulled by its schedule alone, or only when somebody asks.
+	Interval string   `json:"interval"`
+	Cron     []string `json:"cron,omitempty"`
 }
 
 type validationProblem struct {
@@ -76,7 +78,7 @@ func validateJSON(w io.Writer, cfg *Config, err error) error {
 	for _, s := range cfg.Sources {
 		for _, c := range s.Collections {
 			v.Collections = append(v.Collections, validatedCollection{
-				Source: s.Name, Collection: c.Settings.Collection, Topic: c.Topic, Interval: shortDuration(c.Settings.Interval),
+				Source: s.Name, Collection: c.Settings.Collection, Topic: c.Topic, Interval: shortDuration(c.Settings.Interval), Cron: cronTexts(c),
 			})
 		}
 	}
@@ -93,10 +95,30 @@ func validateTable(w io.Writer, cfg *Config) error {
 	fmt.Fprintln(tw, "SOURCE\tCOLLECTION\tTOPIC\tINTERVAL")
 	for _, s := range cfg.Sources {
 		for _, c := range s.Collections {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%v\n", s.Name, c.Settings.Collection, c.Topic, shortDuration(c.Settings.Interval))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", s.Name, c.Settings.Collection, c.Topic, pulledEvery(c))
 		}
 	}
 	return tw.Flush()
+}
+
+// pulledEvery says when a collection is pulled by itself.
+func pulledEvery(c CollectionConfig) string {
+	var when []string
+	if c.Settings.Interval > 0 {
+		when = append(when, shortDuration(c.Settings.Interval))
+	}
+	when = append(when, cronTexts(c)...)
+	if len(when) == 0 {
+		return "when asked"
+	}
+	return strings.Join(when, "; ")
+}
+
+func cronTexts(c CollectionConfig) (texts []string) {
+	for _, cron := range c.Settings.Triggers.Cron {
+		texts = append(texts, cron.Text)
+	}
+	return texts
 }
 
 // shortDuration writes a duration as people do: 1m, not 1m0s.

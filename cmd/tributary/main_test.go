@@ -120,23 +120,27 @@ func TestWhatTheExampleHasInCommentsIsValid(t *testing.T) {
 
 func TestValidateListsTheCollections(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.yaml")
-	text := head + "sources: [{name: api, url: \"https://a.test\", interval: 1m, cursor: {field: u, from: f}, collections: [people, {name: notes, interval: 1h30m}]}]\n"
+	text := head + "sources: [{name: api, url: \"https://a.test\", interval: 1m, cursor: {field: u, from: f}, collections: [people, {name: notes, interval: 1h30m}," +
+		"{name: deals, triggers: {schedule: \"0 6 * * *\"}}, {name: logs, interval: none}, {name: calls, interval: 5m, triggers: {schedule: [\"0 6 * * *\", \"@daily\"]}}]}]\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, stdout, _ := tributary(t, "validate", "-c", path)
-	want := `ok: 1 source, 2 collections; the offsets topic is crm.offsets
+	want := `ok: 1 source, 5 collections; the offsets topic is crm.offsets
 
 SOURCE  COLLECTION  TOPIC       INTERVAL
 api     people      api.people  1m
 api     notes       api.notes   1h30m
+api     deals       api.deals   1m; 0 6 * * *
+api     logs        api.logs    when asked
+api     calls       api.calls   5m; 0 6 * * *; @daily
 `
 	if stdout != want {
 		t.Errorf("got\n%swant\n%s", stdout, want)
 	}
 	_, stdout, _ = tributary(t, "validate", "-c", path, "-o", "json")
 	var v validation
-	if err := json.Unmarshal([]byte(stdout), &v); err != nil || !v.OK || len(v.Collections) != 2 || v.Collections[0].Topic != "api.people" {
+	if err := json.Unmarshal([]byte(stdout), &v); err != nil || !v.OK || len(v.Collections) != 5 || v.Collections[0].Topic != "api.people" {
 		t.Errorf("%v in %s", err, stdout)
 	}
 }

@@ -40,9 +40,7 @@ func (c *collection) status(now time.Time) control.Collection {
 		Doubts: s.Doubts, Absent: s.Absent, Unpublished: s.Unpublished, Guarded: s.Guarded,
 		Lag: c.behind(s, now), Backfill: c.backfill(now),
 	}
-	for _, cron := range c.Settings.Triggers.Cron {
-		v.Cron = append(v.Cron, cron.Text)
-	}
+	v.Cron = cronTexts(c.CollectionConfig)
 	if !s.LastError.IsZero() {
 		v.LastError = &control.Failure{At: s.LastError, Text: s.Failure}
 	}
