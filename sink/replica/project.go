@@ -26,6 +26,9 @@ func decodeProjection(n *node) (*projection, error) {
 		if strings.HasPrefix(p.text, "/") && slices.ContainsFunc(p.names, canon.IsIndex) {
 			return n.fail("has an index: a projection goes through arrays, into every element (leave the index out)")
 		}
+		if p.text == recordKey {
+			return n.fail("is the key, which is beside a record and no part of it: name the field of its id (a member of that name is /$key)")
+		}
 		root.add(p.names)
 		return nil
 	})

@@ -120,6 +120,7 @@ func TestAQueryThatCannotBeMeantIsRefusedWithItsPlace(t *testing.T) {
 		`{"filter":{"field":"/a~b","is":"blank"}}`:                            "~",
 		`{"filter":` + deep + `}`:                                             "nested deeper",
 		`{"filter":{"and":[` + many + `]}}`:                                   "300 are the most",
+		`{"projection":["a","$key"]}`:                                         "at /projection/1 is the key, which is beside a record and no part of it",
 		`{"projection":["/a/0"]}`:                                             "at /projection/0 has an index",
 		`{"sort":[{"descending":true}]}`:                                      `at /sort/0 needs "field"`,
 		`{"page":{"limit":1001}}`:                                             "at /page/limit wants a whole number from 1 to 1000",
