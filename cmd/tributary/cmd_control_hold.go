@@ -18,7 +18,8 @@ func newPauseCmd(a *app) *cobra.Command {
 		Use:   "pause SOURCE[.COLLECTION]…",
 		Short: "Let collections of a running connector rest",
 		Long: `Pause lets collections rest, or all collections of a source, until ` + "`tributary resume`" + `.
-What was read is committed first. Restarts do not end it.
+What was read is committed first. Restarts do not end it. The collections of a handler rest
+together: to pause one is to pause all of its source.
 
 With --stop a collection is closed too, which it must be for its state to be reset or its
 cursor to be moved over the control API.`,
