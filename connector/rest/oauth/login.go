@@ -105,14 +105,25 @@ func (w *waiter) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// within sends requests within a context: package oauth2 asks a device endpoint without one
+// (v0.37.0), and so would wait for ever for one that does not answer.
+type within struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+func (w within) RoundTrip(req *http.Request) (*http.Response, error) {
+	return w.next.RoundTrip(req.WithContext(w.ctx))
+}
+
 // Device gets tokens for a person with another device (RFC 8628). show is told the
 // address to open there, and the code to enter.
 func (e *Endpoint) Device(ctx context.Context, show func(address, code string)) (Answer, error) {
 	o := e.cfg.OAuth2()
-	hc := &http.Client{Transport: e.next, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	sent := false
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = true }})
-	d, err := o.DeviceAuth(context.WithValue(traced, oauth2.HTTPClient, hc))
+	hc := &http.Client{Transport: within{traced, e.next}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	d, err := o.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, hc))
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused):
@@ -123,8 +134,12 @@ func (e *Endpoint) Device(ctx context.Context, show func(address, code string)) 
 		return Answer{}, errors.New("the device endpoint gave no answer that can be used: check device_url")
 	}
 	show(d.VerificationURI, d.UserCode)
-	return e.call(ctx, func(ctx context.Context) error {
+	got, err := e.call(ctx, func(ctx context.Context) error {
 		_, err := o.DeviceAccessToken(ctx, d)
 		return err
 	})
+	if ended := !d.Expiry.IsZero() && !time.Now().Before(d.Expiry); err != nil && (ended || ctx.Err() != nil) {
+		return got, errors.New("nobody entered the code in time") // and not that it is still waited for, which was the last answer
+	}
+	return got, err
 }
