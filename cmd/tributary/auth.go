@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/cmd/tributary/vault"
@@ -17,7 +18,8 @@ import (
 	"tributary/sink"
 )
 
-// readAuth reads the lane of a source for its token. It fences nobody.
+// readAuth reads the lane of a source for its token, nil where there is no offsets topic
+// yet. It fences nobody.
 func readAuth(ctx context.Context, kafka []kgo.Opt, cfg *Config, source string) (*offsets.Auth, error) {
 	cl, err := kgo.NewClient(kafka...)
 	if err != nil {
@@ -26,6 +28,9 @@ func readAuth(ctx context.Context, kafka []kgo.Opt, cfg *Config, source string) 
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	if _, err := sink.Identify(ctx, cl, cfg.Offsets.Topic); errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil, nil
+	}
 	table, err := readLane(ctx, cl, cfg.Offsets.Topic, offsets.LaneOf(source, int(cfg.Offsets.Lanes)))
 	if err != nil {
 		return nil, err

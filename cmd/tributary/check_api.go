@@ -10,6 +10,7 @@ import (
 	"tributary/connector"
 	"tributary/connector/contract"
 	"tributary/connector/rest"
+	"tributary/connector/rest/oauth"
 )
 
 // An apiCheck is the check of one collection's API, or of its list of deletions, half done.
@@ -105,7 +106,13 @@ func (r *checkReport) asked(a *apiCheck) {
 func contractOptions(c CollectionConfig, rest *rest.Config) contract.Options {
 	return contract.Options{
 		Settings: c.Settings, Size: rest.Size, Upper: rest.TakesUpper(), Counts: rest.Total != "", Deleted: rest.Deleted,
-		Remedy: func(why connector.RetryReason) string { return remedyRetry[why] }, Sleep: sleep,
+		Remedy: func(why connector.RetryReason) string {
+			if a := rest.Auth; a != nil && a.OAuth != nil && a.OAuth.Flow == oauth.RefreshToken && why == connector.RetryUnauthorized {
+				return "`tributary auth status` shows what is kept; `tributary auth login " + a.OAuth.Source + "` gets a new token"
+			}
+			return remedyRetry[why]
+		},
+		Sleep: sleep,
 	}
 }
 
