@@ -109,7 +109,30 @@ func TestInitDraftsAConfigFromAnAnswer(t *testing.T) {
 		{name: "no list", path: "/things", body: `{"message":"hello"}`, says: []string{"records: data", "no list of objects"}},
 		{name: "a scalar", path: "/", body: `7`, says: []string{"records: data"}},
 		{name: "only when it was made", path: "/a", body: rowsOf(5, `{"id":%d,"created":"2026-02-02T03:04:%d.000Z"}`), says: []string{"field: created", "TODO: is it the instant of the last change?", "tick: 1s", "all of them whole seconds"}},
-		{name: "names that are not nice", path: "/a", body: `{"${env:TOKEN}":[{"id":1}],"x\n# y":[{"id":1,"${file:x}":"2026-02-02T03:04:05Z"}],"a.b":[{"id":1},{"id":2}]}`, says: []string{"records: data"}},
+		{name: "names that are not nice", path: "/a", body: `{"${env:TOKEN}":[{"id":1}],"x\n# y":[{"id":1,"${file:x}":"2026-02-02T03:04:05Z"}],"a.b":[{"id":1},{"id":2}]}`, says: []string{`records: "/a.b"`}},
+		{
+			name: "HAL, whose pages are counted from 0", path: "/orders",
+			body: `{"_embedded":{"orders":` + rowsOf(5, `{"orderNumber":"A-%d","modifiedAt":"2026-02-02T03:04:%dZ","_links":{"self":{"href":"/orders/%d"}}}`) + `},"_links":{"self":{"href":"/orders"},"next":{"href":"/orders?page=1&size=5"}},"page":{"size":5,"totalElements":12,"number":0}}`,
+			says: []string{"records: _embedded.orders", "param: page\n", "first: 0\n", "next: _links.next.href", "size_param: size", "total: page.totalElements", "orderNumber"},
+		},
+		{
+			name: "OData, whose names have dots", path: "/orders",
+			body: `{"@odata.count":99,"value":` + rowsOf(5, `{"Id":%d,"LastModifiedDate":"2026-02-02T03:04:%dZ"}`) + `,"@odata.nextLink":"/orders?$skiptoken=ab"}`,
+			says: []string{"id: Id\n", `next_url: "/@odata.nextLink"`, `total: "/@odata.count"`},
+		},
+		{
+			name: "names with dots in the records", path: "/a", body: `{"my/list":` + rowsOf(5, `{"app.id":%d,"m":{"last.updated":"2026-02-02T03:04:%dZ"}}`) + `}`,
+			says: []string{`records: "/my~1list"`, `id: "/app.id"`, `field: "/m/last.updated"`},
+		},
+		{
+			name: "more beside the records than there are of them", path: "/articles",
+			body: `{"data":[{"id":"1","updated_at":"2026-02-02T03:04:05Z"}],"included":` + rowsOf(9, `{"id":%d,"type":"people","a":1,"b":2,"updated_at":"2026-02-02T03:04:%dZ"}`) + `}`,
+			says: []string{"records: data"},
+		},
+		{name: "no id but two members", path: "/a", body: `[{"n":1,"line":1,"updated":"2026-02-02T03:04:05Z"},{"n":1,"line":2,"updated":"2026-02-02T03:04:05Z"},{"n":2,"line":1,"updated":"2026-02-02T03:04:05Z"}]`, says: []string{"id: [line, n]"}},
+		{name: "the first page is 0", path: "/a?page=0", body: rowsOf(5, `{"id":%d,"updated":"2026-02-02T03:04:%dZ"}`), says: []string{"param: page\n", "first: 0\n"}},
+		{name: "the next page is 1", path: "/a", body: `{"next_page":1,"rows":` + rowsOf(5, `{"id":%d,"updated":"2026-02-02T03:04:%dZ"}`) + `}`, says: []string{"param: page\n", "first: 0\n"}},
+		{name: "an error with status 200", path: "/a", body: `{"ok":false,"error":"not_authed"}`, says: []string{"no list of objects is in the answer, which has error, ok"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -63,7 +63,7 @@ func Of(s Sample) (*Draft, error) {
 		return nil, fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if d.More() {
-		return nil, errors.New("the answer is more than one JSON document")
+		return nil, errors.New("the answer is more than one JSON document; records that come one a line (NDJSON) cannot be read, only those in a list")
 	}
 	var out Draft
 	out.address(s.URL)

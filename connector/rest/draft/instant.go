@@ -144,7 +144,7 @@ func findInstant(rows []map[string]any) instant {
 
 // rankOf says how much a name sounds like the last change.
 func rankOf(path string) int {
-	plain := simple(path[strings.LastIndexByte(path, '.')+1:])
+	plain := simple(leaf(path))
 	if i := slices.Index(changed, plain); i >= 0 {
 		return 200 - i
 	}
@@ -183,7 +183,7 @@ func candidates(row map[string]any) []string {
 // valueAt returns the value at a path of names joined by dots, nil for none.
 func valueAt(row map[string]any, path string) (v any) {
 	v = row
-	for part := range strings.SplitSeq(path, ".") {
+	for _, part := range segments(path) {
 		m, _ := v.(map[string]any)
 		v = m[part]
 	}

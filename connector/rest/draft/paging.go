@@ -43,6 +43,7 @@ func envelope(doc any, except string) []scalar {
 type paging struct {
 	next       guess      // a value that is set when something follows
 	param      guess      // the number of a page
+	zero       guess      // that of the first is 0
 	offset     guess      // the number of records before it
 	url        guess      // where the answer has the address of the next page
 	link       guess      // the relation of that address in a Link header
@@ -73,7 +74,7 @@ func findPaging(around []scalar, s Sample) paging {
 	}{{nextNames, (*paging).takeNext}, {tokenNames, (*paging).takeToken}, {moreNames, (*paging).takeMore}, {lastNames, (*paging).takeLast}} {
 		for _, want := range kinds.names {
 			for _, v := range around {
-				if simple(v.path[strings.LastIndexByte(v.path, '.')+1:]) == want {
+				if simple(leaf(v.path)) == want {
 					kinds.take(&p, v, s.URL)
 				}
 			}
@@ -85,18 +86,30 @@ func findPaging(around []scalar, s Sample) paging {
 	for _, name := range slices.Sorted(keys(s.URL.Query())) {
 		if plain := simple(name); !p.settled() && nameable(name) && (plain == "page" || plain == "pagenumber") {
 			p.param = guess{name, "the address has it"}
+			p.counts(s.URL.Query().Get(name), "0")
 		}
 		if value := s.URL.Query().Get(name); !p.settled() && nameable(name) && isOffset(simple(name)) && (value == "0" || digits(value)) {
 			p.offset = guess{name, "the address has it"}
 		}
 	}
 	for _, v := range around {
-		leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
-		if _, ok := v.value.(json.Number); ok && !p.settled() && nameable(leaf) && slices.Contains(pageNames, simple(leaf)) {
+		leaf := leaf(v.path)
+		if n, ok := v.value.(json.Number); ok && !p.settled() && nameable(leaf) && slices.Contains(pageNames, simple(leaf)) {
 			p.param = guess{leaf, "TODO: the answer says its number at " + v.path + "; is it asked for by the same name?"}
+			p.counts(n.String(), "0")
 		}
 	}
 	return p
+}
+
+// counts notes that pages are counted from 0, where a number says so.
+func (p *paging) counts(number, fromZero string) {
+	if number == fromZero {
+		p.zero = guess{"0", "the first page is 0, for this answer's next one is 1"}
+		if fromZero == "0" {
+			p.zero.why = "the first page is 0, as this one is"
+		}
+	}
 }
 
 // isOffset is for the number of records before a page.
@@ -122,6 +135,7 @@ func (p *paging) takeNext(v scalar, at *url.URL) {
 		if !p.settled() {
 			p.next = guess{v.path, "the number of the next page; null or absent when nothing follows"}
 			p.param = guess{"page", "TODO: the answer says the next page's number and not how to ask for it"}
+			p.counts(value.String(), "1")
 		}
 	case string:
 		switch u, err := at.Parse(value); {
@@ -144,7 +158,7 @@ func (p *paging) takeToken(v scalar, _ *url.URL) {
 	if p.settled() || !ok || text == "" {
 		return
 	}
-	leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
+	leaf := leaf(v.path)
 	name := leaf
 	for _, prefix := range []string{"next_", "end_", "next", "end"} {
 		if rest, ok := strings.CutPrefix(leaf, prefix); ok && rest != "" {
@@ -186,6 +200,7 @@ func (p *paging) follow(to, at *url.URL, where guess) {
 		switch plain := simple(name); {
 		case slices.Contains([]string{"page", "pagenumber", "p", "page[number]"}, plain):
 			p.next, p.param = where, guess{name, fmt.Sprintf("the link to the next page has it (%s)", value)}
+			p.counts(value, "1")
 			return
 		case isOffset(plain):
 			p.next, p.offset = where, guess{name, fmt.Sprintf("the link to the next page counts records with it (%s)", value)}
@@ -239,7 +254,7 @@ func takeSize(fixed, link url.Values, around []scalar) (size string, name guess)
 		}
 	}
 	for _, v := range around {
-		leaf := v.path[strings.LastIndexByte(v.path, '.')+1:]
+		leaf := leaf(v.path)
 		if n, ok := v.value.(json.Number); ok && isSize(simple(leaf)) && nameable(leaf) && digits(n.String()) {
 			return n.String(), guess{leaf, "TODO: the answer says it at " + v.path + "; is it asked for by the same name?"}
 		}
@@ -251,14 +266,14 @@ func digits(s string) bool {
 	return s != "" && len(s) < 6 && strings.Trim(s, "0123456789") == "" && strings.Trim(s, "0") != "" && s[0] != '0'
 }
 
-var totals = []string{"totalcount", "total", "totalresults", "totalitems", "totalrecords", "totalsize", "totalentries", "recordcount", "count"}
+var totals = []string{"totalcount", "total", "totalresults", "totalitems", "totalrecords", "totalelements", "totalsize", "totalentries", "recordcount", "count"}
 
 // findTotal looks for the number of all records.
 func findTotal(around []scalar, rows int) guess {
 	for _, want := range totals {
 		for _, v := range around {
 			n, ok := v.value.(json.Number)
-			if !ok || simple(v.path[strings.LastIndexByte(v.path, '.')+1:]) != want {
+			if !ok || simple(leaf(v.path)) != want {
 				continue
 			}
 			if i, err := n.Int64(); err == nil && (i > int64(rows) || i == int64(rows) && want != "count") {

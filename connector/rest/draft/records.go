@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"tributary/connector/rest/canon"
 )
 
 // records are the array that looks most like a list of records.
@@ -18,15 +16,38 @@ type records struct {
 	sure bool
 }
 
+// asides are lists that stand beside the records, and may hold more than there are of them.
+var asides = []string{"included", "includes", "expansions", "errors", "warnings", "messages", "links", "facets", "aggregations"}
+
+// shownIn says what an answer without a list has, which may be why: an error, one record.
+func shownIn(doc any) string {
+	top, ok := doc.(map[string]any)
+	if !ok {
+		return ", and no object"
+	}
+	names := sorted(top)
+	if len(names) == 0 {
+		return ", which is empty"
+	}
+	for i, name := range names {
+		names[i] = printable(name)
+	}
+	const most = 8
+	return ", which has " + strings.Join(names[:min(len(names), most)], ", ")
+}
+
 // findRecords looks for the array of objects that holds most, the shallowest of equals.
 func findRecords(doc any) records {
-	best, size := records{path: "data", why: "TODO: no list of objects is in the answer; say where the records are"}, -1
+	best, size := records{path: "data", why: "TODO: no list of objects is in the answer" + shownIn(doc) + "; say where the records are"}, -2
 	var walk func(v any, path string, depth int)
 	walk = func(v any, path string, depth int) {
 		switch v := v.(type) {
 		case []any:
 			rows := objects(v)
 			n := len(rows) * (1 + members(rows)/4)
+			if slices.Contains(asides, simple(leaf(path))) {
+				n = -1
+			}
 			if n > size && (len(rows) > 0 || len(v) == 0) && usable(path) {
 				why := fmt.Sprintf("the largest list of objects in the answer: %d of them", len(rows))
 				if len(rows) == 0 {
@@ -75,21 +96,6 @@ func sorted(m map[string]any) []string {
 	return names
 }
 
-// below joins a path; "\x00" for one that the config could not write.
-func below(path, name string) string {
-	if name == "" || strings.ContainsAny(name, "./~\x00{}$") || printable(name) != name {
-		return "\x00"
-	}
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-func usable(path string) bool {
-	return !strings.Contains(path, "\x00") && (path == "" || canon.CheckPath(path) == nil)
-}
-
 // ids are the names of ids, the best first.
 var ids = []string{"id", "uuid", "guid", "gid", "sysid", "recordid", "objectid", "key", "slug", "code"}
 
@@ -110,8 +116,8 @@ func findID(rows []map[string]any, collection string) guess {
 		case r < 0:
 			continue
 		}
-		if r < rank && usable(below("", name)) && distinct(rows, name) {
-			best, rank = name, r
+		if path := below("", name); r < rank && usable(path) && distinct(rows, path) {
+			best, rank = path, r
 		}
 	}
 	switch {
@@ -119,7 +125,7 @@ func findID(rows []map[string]any, collection string) guess {
 		if path := nestedID(rows); path != "" {
 			return guess{path, fmt.Sprintf("TODO: each of %d records has another one, one level down; is it the record's own?", len(rows))}
 		}
-		return guess{"id", "TODO: no member looks like an id that each record has of its own"}
+		return guess{"id", "TODO: no member looks like an id that each record has of its own" + together(rows)}
 	case rank == len(ids):
 		return guess{best, fmt.Sprintf("TODO: each of %d records has another one; is it the record's own?", len(rows))}
 	}
@@ -131,7 +137,7 @@ func findID(rows []map[string]any, collection string) guess {
 func nestedID(rows []map[string]any) string {
 	best, rank := "", len(ids)+2
 	for _, path := range candidates(rows[0]) {
-		_, name, nested := strings.Cut(path, ".")
+		nested, name := len(segments(path)) > 1, leaf(path)
 		_, isTime := classify(valueAt(rows[0], path))
 		if !nested || isTime || len(rows) < 3 || !distinct(rows, path) {
 			continue
@@ -150,23 +156,56 @@ func nestedID(rows []map[string]any) string {
 	return best
 }
 
-func distinct(rows []map[string]any, path string) bool {
+// together names what might be the id although no name says so: members that each record has
+// another one of, or else two that no two records share.
+func together(rows []map[string]any) string {
+	var alone, parts []string
+	for _, path := range candidates(rows[0]) {
+		v := valueAt(rows[0], path)
+		if _, isTime := classify(v); isTime || len(rows) < 3 {
+			continue
+		}
+		switch v.(type) {
+		case string, json.Number:
+			if distinct(rows, path) {
+				alone = append(alone, path)
+			}
+			parts = append(parts, path)
+		}
+	}
+	const most = 6
+	if len(alone) > 0 {
+		return "; of these each has another one: " + strings.Join(alone[:min(len(alone), most)], ", ")
+	}
+	parts = parts[:min(len(parts), 20)]
+	for i, one := range parts {
+		for _, other := range parts[i+1:] {
+			if distinct(rows, one, other) {
+				return fmt.Sprintf("; no two share both %s and %s, as in id: [%s, %s]", one, other, one, other)
+			}
+		}
+	}
+	return ""
+}
+
+// distinct says whether no two records have the same values at these paths.
+func distinct(rows []map[string]any, paths ...string) bool {
 	seen := map[string]bool{}
 	for _, row := range rows {
-		switch v := valueAt(row, path).(type) {
-		case string:
-			if v == "" || seen[v] {
-				return false
+		var all []string
+		for _, path := range paths {
+			switch v := valueAt(row, path).(type) {
+			case string:
+				all = append(all, v)
+			case json.Number:
+				all = append(all, v.String())
 			}
-			seen[v] = true
-		case json.Number:
-			if seen[v.String()] {
-				return false
-			}
-			seen[v.String()] = true
-		default:
+		}
+		key := strings.Join(all, "\x00")
+		if len(all) < len(paths) || slices.Contains(all, "") || seen[key] {
 			return false
 		}
+		seen[key] = true
 	}
 	return true
 }
@@ -180,8 +219,8 @@ func findDeleted(rows []map[string]any) guess {
 	}
 	for _, want := range deletions {
 		for _, name := range sorted(rows[0]) {
-			if simple(name) == want && usable(below("", name)) {
-				return guess{name, "records have it; is a record gone when it is set?"}
+			if path := below("", name); simple(name) == want && usable(path) {
+				return guess{path, "records have it; is a record gone when it is set?"}
 			}
 		}
 	}

@@ -153,6 +153,9 @@ func (d *Draft) way(w *writer) {
 		if way.value != "" && !(way.isParam && w.used[way.value]) {
 			w.used[way.value] = w.used[way.value] || way.isParam
 			w.setting(6, way.key, way.value, way.why)
+			if way.key == "param" && p.zero.value != "" {
+				w.setting(6, "first", p.zero.value, p.zero.why)
+			}
 			return
 		}
 	}
@@ -202,7 +205,7 @@ func (w *writer) setting(indent int, key, value, why string) {
 	if why != "" {
 		w.comment(indent, why)
 	}
-	if key != "size" && key != "tick" {
+	if key != "size" && key != "tick" && key != "first" {
 		value = quoted(value)
 	}
 	w.line(indent, key+": "+value)
