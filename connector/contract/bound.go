@@ -282,19 +282,6 @@ func (c *Check) upper(ctx context.Context, at connector.Instant) {
 	c.total(page)
 }
 
-func (c *Check) total(p connector.Page) {
-	switch n := len(p.Records); {
-	case !c.o.Counts:
-	case p.Total < 0:
-		c.add("total", Warn, "it was asked for a total and says none", "ties are drained by what pages show alone, which takes more passes", "check `page.total` and `page.count_params`")
-	case p.Last && p.Total != n || p.Total < n:
-		c.add("total", Fail, fmt.Sprintf("it says that there are %d records, and shows %d", p.Total, n),
-			"a tie larger than a page would be read again and again, to find what is never shown", "take `page.total` away: it counts something else")
-	default:
-		c.add("total", OK, fmt.Sprintf("its total agrees with what it shows: %d of %d", n, p.Total), "", "")
-	}
-}
-
 // edges returns two instants of records that lie in other ticks than those before them,
 // from the middle; the only one twice, for what is written to may have moved.
 func edges(rows []connector.Record, tick time.Duration) []connector.Instant {

@@ -61,6 +61,9 @@ type Check struct {
 
 	found []Finding
 	asked int
+	// unique says that no id stood for two records of the first page: else what is said of
+	// one may be about the other.
+	unique bool
 
 	rows  []connector.Record // all that were seen and are not bad
 	at    map[string]int     // where in rows a key is
@@ -119,8 +122,11 @@ func (c *Check) Begin(ctx context.Context) bool {
 		default:
 			c.bounds(ctx)
 		}
-		c.probe(ctx)
+		if c.unique {
+			c.probe(ctx)
+		}
 		c.begin(ctx)
+		c.counted(ctx)
 	}
 	c.stamps()
 	c.ties()
@@ -252,21 +258,34 @@ func (c *Check) failing() string {
 // be asked.
 func (c *Check) records(p connector.Page) bool {
 	ids := map[string]bool{}
+	var bad, twice []string // the first of each is named, and the others are counted
 	for _, r := range p.Records {
 		if r.Bad != "" {
-			found := fmt.Sprintf("record %q cannot be published: %s", r.ID, r.Bad)
+			bad = append(bad, fmt.Sprintf("record %q cannot be published: %s", r.ID, r.Bad))
 			if c.o.Settings.OnBadRecord == connector.StopOnBadRecord {
-				c.add("records", Fail, found, "the collection would stop here", "check `id` and `cursor.field`, or set `on_bad_record: dlq` or `skip`")
+				c.add("records", Fail, bad[0], "the collection would stop here", "check `id` and `cursor.field`, or set `on_bad_record: dlq` or `skip`")
 				return false
 			}
-			c.add("records", Note, found, "it is passed over, or goes to the dead letter queue, as `on_bad_record` says", "")
 			continue
 		}
 		if ids[r.ID] && c.of == nil {
-			c.add("ids", Fail, fmt.Sprintf("one page shows id %q twice", r.ID), "the versions of one key overwrite each other: records are lost to consumers",
-				"check `id`: is it unique in the whole collection, or only below a parent?")
+			twice = append(twice, fmt.Sprintf("one page shows id %q twice", r.ID))
 		}
 		ids[r.ID] = true
 	}
+	if len(bad) > 0 {
+		c.add("records", Note, bad[0]+others(bad), "it is passed over, or goes to the dead letter queue, as `on_bad_record` says", "")
+	}
+	if c.unique = len(twice) == 0; !c.unique {
+		c.add("ids", Fail, twice[0]+others(twice), "the versions of one key overwrite each other: records are lost to consumers",
+			"check `id`: is it unique in the whole collection, or only below a parent?")
+	}
 	return len(ids) > 0
+}
+
+func others(all []string) string {
+	if len(all) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more of this page)", len(all)-1)
 }

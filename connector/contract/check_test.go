@@ -189,6 +189,24 @@ func TestEachRuleFindsWhatItIsFor(t *testing.T) {
 			}
 			return nil
 		}, rule: "ids", level: Fail, says: "twice"},
+		{name: "ids that are no ids, which is said once", spoil: func(_ connector.Query, p *connector.Page) error {
+			for i := range p.Records {
+				p.Records[i].ID = fmt.Sprint("half of ", i/2)
+			}
+			return nil
+		}, rule: "ids", level: Fail, says: "9 more of this page"},
+		{name: "a total of the page alone", spoil: func(q connector.Query, p *connector.Page) error {
+			if q.Page == 1 && len(q.IDs) == 0 {
+				p.Total, p.Last = len(p.Records), true
+			}
+			return nil
+		}, rule: "total", level: Fail, says: "it counts a page"},
+		{name: "a total of everything, without an upper bound", with: func(o *Options) { o.Upper = false }, spoil: func(q connector.Query, p *connector.Page) error {
+			if q.Count {
+				p.Total = 45
+			}
+			return nil
+		}, rule: "total", level: Fail, says: "there are 45 records, and shows"},
 		{name: "a bad record", spoil: func(_ connector.Query, p *connector.Page) error {
 			p.Records[0].Bad = "it has no id"
 			return nil

@@ -42,12 +42,18 @@ func (c *Check) again(ctx context.Context) {
 
 // older reports that a record was shown as it was before.
 func (c *Check) older(r connector.Record, was connector.Instant) {
+	if !c.unique {
+		return
+	}
 	c.add("replica", Warn, fmt.Sprintf("record %q was shown as of %s, and then as of %s: a machine that lags has answered", r.ID, was, r.Instant),
 		"a change may turn visible and vanish again; it is published once, as long as the lag is below `lookback`", "make sure that `lookback` exceeds the lag of the API's replicas")
 }
 
 // pages asks for the second page and looks at how it goes on from the first.
 func (c *Check) pages(ctx context.Context) {
+	if c.first.Last && c.first.Total == len(c.first.Records) {
+		c.ofPage(ctx)
+	}
 	if c.first.Last || len(c.first.Records) == 0 {
 		return
 	}
