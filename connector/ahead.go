@@ -15,7 +15,7 @@ type ahead struct {
 
 // ahead sends q, which is what fetch will be asked for next, if nothing fails.
 func (r *Reader) ahead(ctx context.Context, q Query) {
-	if r.env.Go == nil || r.sent != nil {
+	if r.env.Go == nil || r.sent != nil || r.late() {
 		return
 	}
 	q.Priority, q.By = r.urgency(), r.by

@@ -97,6 +97,10 @@ const dumpAfter = 10
 // as begins a reading of that priority.
 func (r *Reader) as(p Priority) { r.priority, r.pages, r.by = p, 0, time.Time{} }
 
+// late says that the time for which it is of use to wait for a budget is over: what is read
+// is left to a later pull.
+func (r *Reader) late() bool { return !r.by.IsZero() && !r.env.Now().Before(r.by) }
+
 // urgency returns the priority of the next page of the reading in flight.
 func (r *Reader) urgency() Priority {
 	if r.priority == Live && r.pages >= dumpAfter {
@@ -150,7 +154,7 @@ func (r *Reader) Pull(ctx context.Context) error {
 	if err := r.head(ctx); err != nil {
 		return err
 	}
-	if err := r.trailing(ctx); err != nil {
+	if err := r.trailing(ctx, due); err != nil {
 		return err
 	}
 	if err := r.doubts(ctx, due); err != nil {
@@ -241,55 +245,6 @@ func (r *Reader) cursor() *Cursor {
 	}
 	return &r.mem.State.Cursor
 }
-
-// trailing reads once more what has become a lookback old, below the cursor: at the
-// cursor and above the head reads everything anyway. Marks that are older still are
-// forgotten with it.
-func (r *Reader) trailing(ctx context.Context) error {
-	s, date := &r.mem.State, r.date
-	if s.Trailing == Beginning || date == Beginning {
-		return nil
-	}
-	to := min(s.Cursor.Instant, date.Add(-r.set.Lookback), date.Add(-r.set.Settle))
-	if to <= s.Trailing || (to != s.Cursor.Instant && to.Sub(s.Trailing) < r.set.Lookback/2) {
-		return nil
-	}
-	r.as(Trailing)
-	switch {
-	case r.set.Unfiltered && r.seen != r.began:
-		return nil // the head reads everything, but this time it may have missed some
-	case r.set.Unfiltered:
-		to = min(to, r.began.Add(-r.set.Lookback))
-	}
-	if r.set.Unfiltered {
-		if to <= s.Trailing {
-			return nil
-		}
-		if r.slipped {
-			// In an order that changes one walk after another may miss the same record.
-			if _, err := r.read(ctx, Beginning, Forever, false); err != nil {
-				return err
-			}
-		}
-	} else if whole, err := r.read(ctx, s.Trailing, to, false); err != nil || !whole {
-		return err
-	}
-	s.Trailing = to
-	for id, at := range r.mem.Ledger.Marks() {
-		if at.Add(r.set.Lookback) > date {
-			continue
-		}
-		if r.forget(id); len(r.batch.Entries) >= forgetPiece {
-			if err := r.stage(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	return r.stage(ctx)
-}
-
-// forgetPiece is how many marks a batch forgets at most.
-const forgetPiece = 5000
 
 // stage hands the pending batch over, if there is anything in it.
 func (r *Reader) stage(ctx context.Context) error {

@@ -218,7 +218,7 @@ func (p simParams) run() []string {
 		if err := pull(); err != nil {
 			return append(topics.faults, err.Error())
 		}
-		s.step(time.Duration(s.rnd.IntN(1500)) * time.Millisecond)
+		s.rest()
 		if topics.visited() {
 			if err := start(); err != nil {
 				return append(topics.faults, err.Error())

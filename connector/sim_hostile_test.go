@@ -19,6 +19,7 @@ type hostility struct {
 	fickle   bool    // confirm and lookback change at a start
 	approves bool
 	rush     bool // the next pull is due before this one has done what can wait
+	away     bool // now and then it is not read for so long that it owes a long trailing pass
 }
 
 func (p *simParams) drawHostility(r *rand.Rand) {
@@ -40,6 +41,7 @@ func (p *simParams) drawHostility(r *rand.Rand) {
 	}
 	p.fickle, p.approves = r.IntN(3) == 0, p.outage == noOutage && r.IntN(3) == 0
 	p.rush = r.IntN(4) == 0
+	p.away = p.rush && r.IntN(2) == 0
 }
 
 func (s *sim) clock() Instant {
@@ -115,6 +117,16 @@ func (t *simTopics) settings() Settings {
 		}
 	}
 	return set
+}
+
+// rest lets time pass between two pulls.
+func (s *sim) rest() {
+	if s.p.away && s.rnd.IntN(8) == 0 {
+		for range 20 {
+			s.step(s.p.lookback() / 10)
+		}
+	}
+	s.step(time.Duration(s.rnd.IntN(1500)) * time.Millisecond)
 }
 
 // visited lets a person do something, and says whether.
