@@ -152,7 +152,8 @@ func (s *sim) restore(id string) {
 func (s *sim) write(id string, stamp, visible Instant, touch, deleted bool) {
 	vs := s.versions[id]
 	last := vs[len(vs)-1]
-	if last.visible > s.now || last.gone || deleted && id == "1" && s.p.sweeps.Every > 0 {
+	probed := s.p.sweeps.Every > 0 || s.p.hardDeletes > 0 && s.p.probe > 1
+	if last.visible > s.now || last.gone || deleted && id == "1" && probed {
 		return // one always lives: where none does no probe proves anything
 	}
 	v := simVersion{id: id, ver: last.ver + 1, stamp: stamp.Floor(s.p.stamp), visible: visible, deleted: deleted, content: last.content}
