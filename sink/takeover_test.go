@@ -71,8 +71,8 @@ func TestWhoIsFencedWaitsForTheClaimOfItsSuccessor(t *testing.T) {
 	if _, _, err := successor.ProducerID(ctx); err != nil {
 		t.Fatal(err)
 	}
-	f.next.Store(4) // by which the first learns that it is fenced
-	time.Sleep(300 * time.Millisecond)
+	// All but the end of it is done before the first learns of it, so that a machine that is
+	// slow to do it does not use up the second that the first waits.
 	if err := successor.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +81,8 @@ func TestWhoIsFencedWaitsForTheClaimOfItsSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	kafkatest.Known(t, successor, claim)
+	f.next.Store(4) // by which the first learns that it is fenced
+	time.Sleep(300 * time.Millisecond)
 	if err := successor.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}

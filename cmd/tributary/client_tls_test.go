@@ -105,7 +105,7 @@ func TestARunSpeaksTLSWhereItsConfigSaysSo(t *testing.T) {
 		env := func(name string) (string, bool) { return "canary-token", name == "TOKEN" }
 		done <- run(ctx, []string{"run", "-c", c.config}, env, strings.NewReader(""), io.Discard, &errs)
 	}()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(errs.String(), "caught up"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(errs.String(), "caught up"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it never caught up:\n%s", errs.String())
 		}

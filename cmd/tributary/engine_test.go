@@ -83,7 +83,7 @@ sources:
 // run runs a command to its end.
 func (c *cli) run(args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	return c.runIn(ctx, args...)
 }
@@ -217,7 +217,7 @@ func TestAProcessThatIsToldToStopEndsWell(t *testing.T) {
 		env := func(name string) (string, bool) { return "canary-token", name == "TOKEN" }
 		done <- run(ctx, []string{"run", "-c", c.config}, env, strings.NewReader(""), &out, &errs)
 	}()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(errs.String(), "caught up"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(errs.String(), "caught up"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it never caught up:\n%s", errs.String())
 		}
@@ -228,7 +228,7 @@ func TestAProcessThatIsToldToStopEndsWell(t *testing.T) {
 		if code != 0 {
 			t.Errorf("ended with %d:\n%s", code, errs.String())
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it did not end")
 	}
 }

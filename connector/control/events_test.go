@@ -257,7 +257,7 @@ func TestWhoDoesNotReadIsLetGo(t *testing.T) {
 
 // TestAStreamOutlivesTheDeadlineOfItsServer as a pull does.
 func TestAStreamOutlivesTheDeadlineOfItsServer(t *testing.T) {
-	h := serveWith(t, three(), func(c *control.Config) { c.Heartbeat = 20 * time.Millisecond }, func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond })
+	h := serveWith(t, three(), func(c *control.Config) { c.Heartbeat = 100 * time.Millisecond }, func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond })
 	l := h.listen("", "")
 	l.want("hello")
 	for range 10 {

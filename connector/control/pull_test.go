@@ -281,14 +281,16 @@ func TestWhoWaitsIsToldThatTheConnectorStops(t *testing.T) {
 }
 
 // TestAPullOutlivesTheDeadlineOfItsServer: the server gives up on reading and on writing
-// after a moment, which is for bodies and answers that come at once.
+// after a moment, which is for bodies and answers that come at once: on a busy machine too.
 func TestAPullOutlivesTheDeadlineOfItsServer(t *testing.T) {
 	plane := three()
 	plane.OnPull = func(ctx context.Context, n control.Name, _ connector.Reason) (control.Pulled, error) {
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(time.Second)
 		return control.Pulled{Name: n}, ctx.Err()
 	}
-	h := serveWith(t, plane, nil, func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond })
+	h := serveWith(t, plane, nil, func(s *http.Server) {
+		s.ReadTimeout, s.WriteTimeout, s.IdleTimeout = 500*time.Millisecond, 500*time.Millisecond, time.Minute
+	})
 	h.ask("POST", people+"/pull", "").is(200)
 	h.ask("POST", people+"/pull", `{"caller":"with a body"}`).is(200)
 }

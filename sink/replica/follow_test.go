@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tributary/connector"
 )
 
@@ -141,8 +143,8 @@ func TestNewPartitionsAreFollowed(t *testing.T) {
 	if _, err := admin(cl).UpdatePartitions(context.Background(), 2, "s.people"); err != nil {
 		t.Fatal(err)
 	}
-	k.cl.ForceMetadataRefresh()
-	time.Sleep(300 * time.Millisecond)
+	// Of a client that has not heard of them before.
+	k.cl = k.client(kgo.TransactionalID("writer"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	r.await(k.commit(on("s.people", 1, "2", `{"a":2}`)))
 	r.lists("", `{"a":1}`, `{"a":2}`)
 }

@@ -74,7 +74,7 @@ func (k *kafka) abort(records ...*kgo.Record) { k.t.Helper(); k.transaction(kgo.
 
 func (k *kafka) transaction(end kgo.TransactionEndTry, records ...*kgo.Record) []connector.Position {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := k.cl.BeginTransaction(); err != nil {
 		k.t.Fatal(err)

@@ -27,7 +27,7 @@ import (
 
 // patience is how long a page may take to come to what a test waits for, on a machine that
 // is busy with other things.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // browser is one for all tests; each has a tab of its own.
 var browser struct {

@@ -64,6 +64,19 @@ func (l *life) setMessageBytes(topic string, n int) {
 	text := fmt.Sprint(n)
 	_, err := kadm.NewClient(l.broker.Client(l.t)).AlterTopicConfigs(l.t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &text}}, topic)
 	must(l.t, err)
+	// The broker answers before its own logs know: until then it takes what is larger.
+	adm := kadm.NewClient(l.broker.Client(l.t))
+	await(l.t, "the topic has its new setting", func() bool {
+		configs, err := adm.DescribeTopicConfigs(l.t.Context(), topic)
+		must(l.t, err)
+		for _, c := range configs[0].Configs {
+			if c.Key == "max.message.bytes" {
+				return c.MaybeValue() == text
+			}
+		}
+		return false
+	})
+	time.Sleep(200 * time.Millisecond)
 }
 
 func TestAGroupThatATopicRefusesWaitsWholeAndOthersGoOn(t *testing.T) {

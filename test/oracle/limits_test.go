@@ -175,7 +175,7 @@ func TestWaitCaughtUp(t *testing.T) {
 	}
 	defer o.Close()
 	// Before there is a topic, everything is still to come and nothing is wrong.
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, v, err := o.WaitCaughtUp(ctx, 20*time.Millisecond)
 	if !errors.Is(err, context.DeadlineExceeded) || v == nil || !v.Safe() || v.Behind() == 0 {
@@ -189,7 +189,7 @@ func TestWaitCaughtUp(t *testing.T) {
 			k.publish(t, "slow", b, false)
 		}
 	})
-	ctx, cancel = context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	took, v, err := o.WaitCaughtUp(ctx, 20*time.Millisecond)
 	if err != nil || !v.OK() || took < 200*time.Millisecond || v.Batches != len(batches) {
@@ -220,7 +220,7 @@ func TestOpenTransactionIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	if _, err := o.Judge(ctx); err == nil || !strings.Contains(err.Error(), "partition open/") {
 		t.Errorf("%v", err)
