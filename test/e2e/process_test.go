@@ -134,7 +134,7 @@ func (p *process) stop() time.Duration {
 	p.t.Helper()
 	began := time.Now()
 	p.signal(syscall.SIGTERM)
-	if code := p.wait(30 * time.Second); code != 0 {
+	if code := p.wait(time.Minute); code != 0 {
 		p.t.Fatalf("ended with code %d after SIGTERM, want 0", code)
 	}
 	return time.Since(began)

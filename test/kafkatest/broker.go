@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	startTimeout = 90 * time.Second
+	startTimeout = 4 * time.Minute
 	stopGrace    = 15 * time.Second
 )
 
