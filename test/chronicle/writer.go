@@ -60,6 +60,33 @@ func (w *Writer) Fill(ctx context.Context, n int) error {
 	return nil
 }
 
+// Writes are what a writer does, by the names of [Chronicle.Fired].
+var Writes = []string{"insert", "update", "touch", "hard_delete", "again", "bulk"}
+
+// didAll says whether each of [Writes] has been done.
+func (c *Chronicle) didAll() bool {
+	fired := c.Fired()
+	for _, what := range Writes {
+		if fired[what] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// RunAll writes rate versions a second for d, and on until all that a writer does has been
+// done, as long as ctx allows: a busy machine writes less in a time.
+func (w *Writer) RunAll(ctx context.Context, rate float64, d time.Duration) error {
+	for {
+		part, cancel := context.WithTimeout(ctx, d)
+		err := w.Run(part, rate)
+		cancel()
+		if err != nil || ctx.Err() != nil || w.c.didAll() {
+			return err
+		}
+	}
+}
+
 // Run writes rate versions a second until ctx ends.
 func (w *Writer) Run(ctx context.Context, rate float64) error {
 	tick := time.NewTicker(10 * time.Millisecond)

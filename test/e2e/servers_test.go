@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,9 +56,9 @@ func (r *realServer) live(seed uint64) (kills int) {
 		r.t.Fatal(err)
 	}
 	written := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(r.t.Context(), phase())
+	ctx, cancel := context.WithTimeout(r.t.Context(), phase()+soon)
 	defer cancel()
-	go func() { written <- w.Run(ctx, 50) }()
+	go func() { written <- w.RunAll(ctx, 50, phase()) }()
 	r.witness.Faulty(true)
 	for p := r.rig.run(); ; p = r.rig.run() {
 		select {
@@ -65,6 +66,10 @@ func (r *realServer) live(seed uint64) (kills int) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
+			eventually(r.t, soon, "answers were spoiled in each way", func() bool {
+				fired := r.history.Fired()
+				return fired["503"] > 0 && fired["cut"] > 0
+			})
 			r.witness.Faulty(false)
 			return kills
 		case <-time.After(2500 * time.Millisecond):
@@ -102,7 +107,7 @@ func (r *realServer) rest() {
 		r.t.Fatalf("%v\n%v", err, v)
 	}
 	fired := r.history.Fired()
-	for _, what := range []string{"insert", "update", "touch", "hard_delete", "again", "bulk", "503", "cut"} {
+	for _, what := range slices.Concat(chronicle.Writes, []string{"503", "cut"}) {
 		if fired[what] == 0 {
 			r.t.Errorf("no %q: %v", what, fired)
 		}
