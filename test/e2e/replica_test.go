@@ -146,7 +146,9 @@ func TestAReplicaIsWhatAConsumerHasAtEveryMoment(t *testing.T) {
 	abort := r.aborting(r.topic("people"))
 	var sights []sight
 	deleted, kills := 0, 0
-	for end := time.Now().Add(phase()); time.Now().Before(end); {
+	// A busy machine does less in a phase.
+	little := func() bool { return deleted == 0 || kills < 5 || len(sights) < 10 }
+	for end := time.Now().Add(phase()); time.Now().Before(end) || little() && time.Since(end) < soon; {
 		time.Sleep(time.Duration(100+rng.IntN(400)) * time.Millisecond)
 		if s, err := look(path, "people"); err == nil && len(s.rows) > 0 {
 			sights = append(sights, s)
@@ -184,7 +186,7 @@ func TestAReplicaIsWhatAConsumerHasAtEveryMoment(t *testing.T) {
 			t.Errorf("%s: %d records are listed, and a consumer has %d", c, len(got), len(want))
 		}
 	}
-	if deleted == 0 || kills < 5 || aborted < 10 || len(sights) < 10 {
+	if little() || aborted < 10 {
 		t.Errorf("%d deletions of the file, %d kills, %d aborted transactions, %d sights", deleted, kills, aborted, len(sights))
 	}
 	t.Logf("%d sights, %d kills, %d deletions of the file, %d aborted transactions", len(sights), kills, deleted, aborted)
