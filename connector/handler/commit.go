@@ -48,8 +48,17 @@ func (r *Runner) check(resp Response, dump bool) (*answer, error) {
 	return a, err
 }
 
-// maxDepth bounds the nesting of a state.
+// maxDepth bounds the nesting of a state, and is what rest.Config.OfHandler has for records.
 const maxDepth = 64
+
+// withDepth says of what is nested too deep how deep a state, or a field of a record, may
+// be: no config of a handler has a key for it.
+func withDepth(err error) error {
+	if errors.Is(err, canon.ErrDeep) {
+		return fmt.Errorf("%w: more than %d levels", err, maxDepth)
+	}
+	return err
+}
 
 // checkState returns a state without the white space between its tokens, so that one that
 // is written otherwise is still the same. Nil stays nil.
@@ -59,7 +68,7 @@ func (r *Runner) checkState(what string, state json.RawMessage) (json.RawMessage
 	}
 	plain, err := ParseState(state)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w", what, withDepth(err))
 	}
 	if r.cfg.MaxState > 0 && len(plain) > r.cfg.MaxState {
 		return nil, fmt.Errorf("%s is %d bytes long, and the offsets topic takes %d: keep less in it, or raise max.message.bytes of that topic", what, len(plain), r.cfg.MaxState)
@@ -105,7 +114,7 @@ func (r *Runner) changes(entries []Entry, deleted []Deletion) ([]item, error) {
 		}
 		rec, err := c.parser.Parse("", e.Record)
 		if err != nil {
-			return nil, fmt.Errorf("new_or_updated[%d], a record of %s, is refused: %w", i, c.name, err)
+			return nil, fmt.Errorf("new_or_updated[%d], a record of %s, is refused: %w", i, c.name, withDepth(err))
 		}
 		if why := c.Flaw(&rec); why != "" && c.Refuses() {
 			return nil, fmt.Errorf("new_or_updated[%d], a record of %s, cannot be published: %s (`on_bad_record` may pass it over)", i, c.name, why)
