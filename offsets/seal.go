@@ -104,7 +104,7 @@ type KeyError struct {
 
 func (e *KeyError) Error() string {
 	if e.Unknown {
-		return fmt.Sprintf("it is sealed by key %q, which is not under `seal.keys`", e.Key)
+		return fmt.Sprintf("it is sealed by key %q, which is not under `seal.keys`: put it there and start again", e.Key)
 	}
 	return fmt.Sprintf("it cannot be opened by key %q: the key is another one than it was sealed by, or the record was altered, or is of another offsets topic or source", e.Key)
 }

@@ -14,7 +14,8 @@ func (f *fileDecoder) budget(n *node) rest.Budget {
 	f.object(n, keys{
 		"per_minute": func(n *node) { b.PerMinute = f.int(n, 1, 1_000_000_000) },
 		"share": func(n *node) {
-			if b.Share = f.ratio(n); b.Share == 0 && n.isScalar() {
+			found := len(f.problems)
+			if b.Share = f.ratio(n); b.Share == 0 && len(f.problems) == found {
 				f.fail(n, "must be more than 0: the source would never be asked")
 			}
 		},

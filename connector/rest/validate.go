@@ -71,6 +71,7 @@ func (c *Config) validateAddressPath(bad func(bool, string, ...any), what, path 
 	for _, part := range strings.Split(path, "/") {
 		bad(part == "." || part == "..", "%s %q leaves the url", what, path)
 	}
+	bad(strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://"), "%s %q is an address: it is a path below url, which no request leaves", what, path)
 	bad(strings.ContainsAny(path, "?#\\") || hasControl(path), "%s %q has a query, a fragment or control characters: parameters belong under request.params", what, path)
 	_, err := url.PathUnescape(path)
 	bad(err != nil, "%s %q has a %% that encodes nothing", what, path)

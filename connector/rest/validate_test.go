@@ -19,6 +19,7 @@ func TestAConfigThatCannotWorkIsRefusedWithTheReason(t *testing.T) {
 		{"http://", address("example.com/v2")},
 		{"credential", address("https://u:secret@example.com")},
 		{"query", address("https://example.com/?key=" + canary)},
+		{"is an address", func(c *Config) { c.Path = "https://api.example.com/people" }},
 		{"leaves the url", func(c *Config) { c.Path = "../admin" }},
 		{"query", func(c *Config) { c.Path = "people?x=1" }},
 		{"timeout", func(c *Config) { c.Timeout = 0 }},
