@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // A stretch of records that cannot be published is behind the last one that can.
@@ -45,7 +43,7 @@ func TestTheCursorGoesOverRecordsThatCannotBePublished(t *testing.T) {
 				if asked > 5*c.most || len(s.out.batches) != batches {
 					t.Errorf("an idle poll takes %v requests, five of them %d commits", float64(asked)/5, len(s.out.batches)-batches)
 				}
-				if n := testutil.ToFloat64(s.m.Skipped.WithLabelValues("bad_record")); n != 1000 {
+				if n := Value(s.m.Skipped.WithLabelValues("bad_record")); n != 1000 {
 					t.Errorf("%v were counted", n)
 				}
 				if at := s.mem.State.Cursor; at.Instant < s.shelf.rows[len(s.shelf.rows)-1].Instant || at.Text == "" {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func unfit(id string, at Instant, h byte, why string) Record {
@@ -65,7 +63,7 @@ func TestABadRecordIsALetterOnceHoweverOftenItIsRead(t *testing.T) {
 	if got := strings.Join(published(out), " "); got != "a z" {
 		t.Errorf("published %q", got)
 	}
-	if n := testutil.ToFloat64(r.m.Unpublished); n != 3 {
+	if n := Value(r.m.Unpublished); n != 3 {
 		t.Errorf("the gauge says %v", n)
 	}
 	// Nor after a restart.

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"math"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -54,17 +53,9 @@ type Metrics struct {
 	budgetSpent, budgetForeign                  *prometheus.CounterVec
 	budgetWait                                  *prometheus.HistogramVec
 
-	pollInterval, caughtUp, cursor                  *prometheus.GaugeVec
-	lastAttempt, lastSuccess, lastError, lastChange *prometheus.GaugeVec
-	state                                           *prometheus.GaugeVec
-	eventAge, pollDuration                          *prometheus.HistogramVec
-	polls, pages, read, unchanged, reasons          *prometheus.CounterVec
-	published, skipped                              *prometheus.CounterVec
-	doubts, marks, entries, unpublished             *prometheus.GaugeVec
-	sweepStarted, sweepEnded, sweepPosition         *prometheus.GaugeVec
-	sweepRunning, sweepGuarded, absent              *prometheus.GaugeVec
-	sweeps                                          *prometheus.CounterVec
-	letters                                         *prometheus.CounterVec
+	eventAge, pollDuration *prometheus.HistogramVec
+	reasons                *prometheus.CounterVec
+	collections            *table
 
 	transactions       *prometheus.CounterVec
 	transactionSeconds *prometheus.HistogramVec
@@ -117,37 +108,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		budgetWait: histogram("source_budget_wait_seconds", "Time that a request waited for the budget.",
 			[]float64{.001, .01, .1, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600}, "source", "priority"),
 
-		pollInterval: gauge("poll_interval_seconds", "Longest time that the schedule leaves between two pulls; +Inf where none is set.", sc...),
-		caughtUp:     gauge("caught_up_timestamp_seconds", "When the last head reading that came to its end had everything of it committed; 0 before the first.", sc...),
-		cursor:       gauge("cursor_timestamp_seconds", "Instant of the committed cursor.", sc...),
-		lastAttempt:  gauge("last_attempt_timestamp_seconds", "When the last pull began.", sc...),
-		lastSuccess:  gauge("last_success_timestamp_seconds", "When the last pull ended well.", sc...),
-		lastError:    gauge("last_error_timestamp_seconds", "When a request or pull last failed.", sc...),
-		lastChange:   gauge("last_change_timestamp_seconds", "When a change was last committed.", sc...),
-		state:        gauge("collection_state", "1 for the state that the collection is in.", "source", "collection", "state"),
 		eventAge: histogram("event_age_seconds", "Commit time less the record's instant, for each published record.",
 			[]float64{.1, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400}, "source"),
-		polls:        counter("polls_total", "Pulls by outcome.", "source", "collection", "outcome"),
 		reasons:      counter("pull_reasons_total", "Reasons for which pulls ran; one pull may have several.", "source", "reason"),
 		pollDuration: histogram("poll_duration_seconds", "Time a pull took.", durationBuckets, "source"),
-		pages:        counter("pages_total", "Pages read.", sc...),
-		read:         counter("records_read_total", "Records that pages showed.", sc...),
-		unchanged:    counter("records_unchanged_total", "Records read that the ledger had already.", sc...),
-		published:    counter("records_published_total", "Changes committed to the data topic.", "source", "collection", "op"),
-		skipped:      counter("records_skipped_total", "Records read that are not to be published.", "source", "collection", "reason"),
-		doubts:       gauge("doubts", "Entries that a reading contradicts and that are looked at again.", sc...),
-		marks:        gauge("deletion_marks", "Deletions remembered until no replica can show the record any more.", sc...),
-		entries:      gauge("ledger_entries", "Live records in the ledger.", sc...),
-		letters:      counter("dead_letters_total", "Records committed to the dead letter queue.", sc...),
-		unpublished:  gauge("unpublished_records", "Records in the dead letter queue that were not mended since.", sc...),
-
-		sweepStarted:  gauge("sweep_started_timestamp_seconds", "When the running or last sweep began, by the server's clock; 0 before the first.", sc...),
-		sweepEnded:    gauge("sweep_ended_timestamp_seconds", "When the last sweep ended, by the server's clock; before the first, when reading began.", sc...),
-		sweepPosition: gauge("sweep_position_timestamp_seconds", "Instant up to which the running sweep has come; 0 at its beginning and between two.", sc...),
-		sweepRunning:  gauge("sweep_running", "1 while a sweep has begun and not ended.", sc...),
-		sweepGuarded:  gauge("sweep_guarded", "1 when the last sweep missed so much that nothing of it was believed.", sc...),
-		absent:        gauge("sweep_absent", "Records that sweeps did not show and that are not yet confirmed to be gone.", sc...),
-		sweeps:        counter("sweeps_total", "Sweeps by outcome.", "source", "collection", "outcome"),
+		collections:  newTable(reg, collectionFamilies),
 
 		transactions:       counter("transactions_total", "Transactions by outcome.", "lane", "outcome"),
 		transactionSeconds: histogram("transaction_duration_seconds", "Time from the first produce to the reply to EndTxn.", durationBuckets, "lane"),
@@ -214,74 +179,6 @@ func (m *Metrics) Source(name string) *SourceMetrics {
 		s.Refused.WithLabelValues(r)
 	}
 	return s
-}
-
-// CollectionMetrics are the metrics of one collection.
-type CollectionMetrics struct {
-	PollInterval, CaughtUp, Cursor                  prometheus.Gauge
-	LastAttempt, LastSuccess, LastError, LastChange prometheus.Gauge
-	Retries                                         *prometheus.CounterVec // of its source, by reason
-	EventAge, PollDuration                          prometheus.Observer    // of its source: one for each collection would be half of all series
-	Polls                                           *prometheus.CounterVec // by outcome
-	Reasons                                         *prometheus.CounterVec // of its source, by reason
-	Pages, Read, Unchanged                          prometheus.Counter
-	Upserts, Deletes                                prometheus.Counter
-	Skipped                                         *prometheus.CounterVec // by reason
-	Letters                                         prometheus.Counter
-	Doubts, Marks, Entries, Unpublished             prometheus.Gauge
-	SweepStarted, SweepEnded, SweepPosition         prometheus.Gauge
-	SweepRunning, SweepGuarded, Absent              prometheus.Gauge
-	Sweeps                                          *prometheus.CounterVec // by outcome
-
-	// Watch, if set before anything is counted, is told of what happens.
-	Watch Watcher
-
-	mu          sync.Mutex // the reader, its lane and operators set these
-	state       map[string]prometheus.Gauge
-	current     string
-	shown       string
-	quarantined error // nil: it is not
-	hold        string
-	failure     string // the text of the last error
-	rate        rate
-}
-
-// Collection returns the metrics of a collection, each series present with 0.
-func (m *Metrics) Collection(source, collection string) *CollectionMetrics {
-	l := prometheus.Labels{"source": source, "collection": collection}
-	c := &CollectionMetrics{
-		PollInterval: m.pollInterval.With(l), CaughtUp: m.caughtUp.With(l), Cursor: m.cursor.With(l),
-		LastAttempt: m.lastAttempt.With(l), LastSuccess: m.lastSuccess.With(l), LastError: m.lastError.With(l), LastChange: m.lastChange.With(l),
-		EventAge: m.eventAge.WithLabelValues(source), PollDuration: m.pollDuration.WithLabelValues(source),
-		Polls: m.polls.MustCurryWith(l), Reasons: m.reasons.MustCurryWith(prometheus.Labels{"source": source}),
-		Pages: m.pages.With(l), Read: m.read.With(l), Unchanged: m.unchanged.With(l),
-		Upserts: m.published.MustCurryWith(l).WithLabelValues("upsert"), Deletes: m.published.MustCurryWith(l).WithLabelValues("delete"),
-		Skipped: m.skipped.MustCurryWith(l),
-		Letters: m.letters.With(l), Unpublished: m.unpublished.With(l),
-		Doubts: m.doubts.With(l), Marks: m.marks.With(l), Entries: m.entries.With(l),
-		SweepStarted: m.sweepStarted.With(l), SweepEnded: m.sweepEnded.With(l), SweepPosition: m.sweepPosition.With(l),
-		SweepRunning: m.sweepRunning.With(l), SweepGuarded: m.sweepGuarded.With(l), Absent: m.absent.With(l),
-		Sweeps:  m.sweeps.MustCurryWith(l),
-		state:   map[string]prometheus.Gauge{},
-		Retries: m.retries.MustCurryWith(prometheus.Labels{"source": source}),
-	}
-	for _, o := range PollOutcomes {
-		c.Polls.WithLabelValues(o)
-	}
-	for _, r := range SkippedReasons {
-		c.Skipped.WithLabelValues(r)
-	}
-	for _, r := range ReasonNames {
-		c.Reasons.WithLabelValues(string(r))
-	}
-	for _, o := range SweepOutcomes {
-		c.Sweeps.WithLabelValues(o)
-	}
-	for _, st := range States {
-		c.state[st] = m.state.MustCurryWith(l).WithLabelValues(st)
-	}
-	c.SetState(StateRestoring)
-	return c
 }
 
 // LaneMetrics are the metrics of one lane.

@@ -78,12 +78,8 @@ func (c *CollectionMetrics) show() {
 	if now == c.shown {
 		return
 	}
-	for name, g := range c.state {
-		if name == now {
-			g.Set(1)
-		} else {
-			g.Set(0)
-		}
+	for _, name := range States {
+		c.states.WithLabelValues(name).Set(oneIf(name == now))
 	}
 	if c.Watch.State != nil && c.shown != "" {
 		why := ""
@@ -195,6 +191,9 @@ func (c *CollectionMetrics) Status(now time.Time) Status {
 
 // Value returns what a counter or a gauge stands at.
 func Value(m prometheus.Metric) float64 {
+	if s, ok := m.(*Series); ok { // thousands are asked for again and again
+		return s.value()
+	}
 	var v dto.Metric
 	if m.Write(&v) != nil {
 		return math.NaN()
@@ -202,7 +201,7 @@ func Value(m prometheus.Metric) float64 {
 	return v.GetGauge().GetValue() + v.GetCounter().GetValue() // one of them is not there
 }
 
-func timeOf(g prometheus.Gauge) time.Time {
+func timeOf(g *Series) time.Time {
 	if v := Value(g); v != 0 {
 		return time.UnixMicro(int64(math.Round(v * 1e6))).UTC()
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A sweep reads everything from the beginning to the very end, window by window. A live
@@ -339,7 +337,7 @@ func (r *Reader) tombstone(id string, date Instant) {
 func (r *Reader) sweepGauges() {
 	s := &r.mem.State.Sweep
 	for _, g := range []struct {
-		gauge prometheus.Gauge
+		gauge *Series
 		at    Instant
 	}{{r.m.SweepStarted, s.Started}, {r.m.SweepEnded, s.Ended}, {r.m.SweepPosition, s.Position}} {
 		if g.at == Beginning {
