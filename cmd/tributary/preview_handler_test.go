@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -22,21 +23,41 @@ import (
 // A toldCLI runs commands about source shop, which a handler tells of.
 type toldCLI struct {
 	*cli
-	requests []string // what the handler was sent, path and document
+
+	mu       sync.Mutex
+	answers  map[string]string // by path
+	requests []string          // what the handler was sent, path and document
 }
 
-// newToldCLI serves a handler that answers by path; a test may set the answers between
-// two commands. kafka is the address of one, "" for one of its own.
+// answer has a path be answered so from now on.
+func (c *toldCLI) answer(path, document string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[path] = document
+}
+
+// called returns what the handler was sent since it was asked last.
+func (c *toldCLI) called() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	requests := c.requests
+	c.requests = nil
+	return requests
+}
+
+// newToldCLI serves a handler that answers by path. kafka is the address of one, "" for one of its own.
 func newToldCLI(t *testing.T, answers map[string]string, settings, kafka string) *toldCLI {
 	t.Helper()
-	c := &toldCLI{cli: &cli{t: t, config: filepath.Join(t.TempDir(), "t.yaml")}}
+	c := &toldCLI{cli: &cli{t: t, config: filepath.Join(t.TempDir(), "t.yaml")}, answers: answers}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.requests = append(c.requests, r.URL.Path+" "+string(body))
 		if r.Header.Get("Authorization") != "Bearer canary-token" {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-		fmt.Fprint(w, answers[r.URL.Path])
+		fmt.Fprint(w, c.answers[r.URL.Path])
 	}))
 	t.Cleanup(server.Close)
 	if kafka == "" {
@@ -74,8 +95,8 @@ func TestPreviewOfAHandlerShowsOneAnswerFromTheCommittedState(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", says, errs)
 		}
 	}
-	if len(c.requests) != 1 || !strings.HasPrefix(c.requests[0], `/delta {"previous_state":{"at":"<7>"},`) || !strings.Contains(c.requests[0], `"sequence":4`) || !strings.Contains(c.requests[0], `"reasons":[{"name":"manual"`) {
-		t.Errorf("it was called with %q", c.requests)
+	if calls := c.called(); len(calls) != 1 || !strings.HasPrefix(calls[0], `/delta {"previous_state":{"at":"<7>"},`) || !strings.Contains(calls[0], `"sequence":4`) || !strings.Contains(calls[0], `"reasons":[{"name":"manual"`) {
+		t.Errorf("it was called with %q", calls)
 	}
 	if after := c.ok("state", "show", "-o", "json"); after != before {
 		t.Errorf("the state was\n%s\nand is\n%s", before, after)
@@ -94,8 +115,8 @@ func TestPreviewOfAHandlerShowsOneAnswerFromTheCommittedState(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[1]), &end); err != nil || !end.Answer.More || string(end.Answer.NextState) != `{"at":8}` || end.Answer.Bytes != len(twoTold) || end.Answer.TookMS <= 0 {
 		t.Errorf("%v: %s", err, lines[1])
 	}
-	if !strings.Contains(errs, "and 2 of other collections") || !strings.Contains(c.requests[1], `"affected_collections":["pets"]`) {
-		t.Errorf("%s%s", errs, c.requests[1])
+	if calls := c.called(); !strings.Contains(errs, "and 2 of other collections") || len(calls) != 1 || !strings.Contains(calls[0], `"affected_collections":["pets"]`) {
+		t.Errorf("%s%s", errs, calls)
 	}
 }
 
@@ -161,17 +182,15 @@ func TestPreviewOfAHandlerNeedsNoKafkaAndTakesAState(t *testing.T) {
 		{"preview pets --dump", `/dump {"previous_state":null,`, "the next delta would get the state 7"},
 		{"preview pets --dump --state 4", `/dump {"previous_state":4,`, "called with the state 4, as given by --state"},
 	} {
-		c.requests = nil
 		code, _, errs := c.run(strings.Fields(p.args)...)
-		if code != 0 || !strings.Contains(errs, p.says) || len(c.requests) != 1 || !strings.HasPrefix(c.requests[0], p.request) {
-			t.Errorf("%s: exit code %d, called with %q, says\n%s", p.args, code, c.requests, errs)
+		if calls := c.called(); code != 0 || !strings.Contains(errs, p.says) || len(calls) != 1 || !strings.HasPrefix(calls[0], p.request) {
+			t.Errorf("%s: exit code %d, called with %q, says\n%s", p.args, code, calls, errs)
 		}
 	}
 }
 
 func TestPreviewRefusesAnAnswerAsRunDoes(t *testing.T) {
-	answers := map[string]string{}
-	c := newToldCLI(t, answers, "", "127.0.0.1:1")
+	c := newToldCLI(t, map[string]string{}, "", "127.0.0.1:1")
 	for answer, says := range map[string]string{
 		`{"more":false,"state":1}`:        `a member that the contract does not know, at "/state"`,
 		`{}`:                              `it has no "more"`,
@@ -182,7 +201,7 @@ func TestPreviewRefusesAnAnswerAsRunDoes(t *testing.T) {
 		`{"more":false,"deleted":[{"collection":"pets","id":""}]}`:                  "deleted[0]: its id is empty",
 		`<html>`: "a web page",
 	} {
-		answers["/delta"] = answer
+		c.answer("/delta", answer)
 		code, out, errs := c.run("preview", "shop")
 		if code != exitFailed || out != "" || !strings.Contains(errs, says) {
 			t.Errorf("%s: exit code %d, want %q:\n%s%s", answer, code, says, out, errs)
@@ -191,8 +210,7 @@ func TestPreviewRefusesAnAnswerAsRunDoes(t *testing.T) {
 }
 
 func TestPreviewShowsTheCallOfAHandlerAndHidesWhatIsSecret(t *testing.T) {
-	answers := map[string]string{"/delta": twoTold}
-	c := newToldCLI(t, answers, "    value: {mask: [phone]}\n", "127.0.0.1:1")
+	c := newToldCLI(t, map[string]string{"/delta": twoTold}, "    value: {mask: [phone]}\n", "127.0.0.1:1")
 	code, out, errs := c.run("preview", "shop", "--request")
 	for _, says := range []string{"> POST http://127.0.0.1", "> Authorization: [hidden]", `{"previous_state":null,`, "< HTTP/1.1 200 OK", `"phone":"***"`, "first byte"} {
 		if !strings.Contains(out, says) {
@@ -203,7 +221,7 @@ func TestPreviewShowsTheCallOfAHandlerAndHidesWhatIsSecret(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
 	for _, answer := range []string{twoTold[1:], strings.Replace(twoTold, `"pets"`, `"cats"`, 1), strings.Replace(twoTold, `"more"`, `"mor"`, 1), twoTold + "x"} {
-		answers["/delta"] = answer
+		c.answer("/delta", answer)
 		if code, out, errs := c.run("preview", "shop", "--request", "-o", "json"); code != exitFailed || strings.Contains(out+errs, "known-to-nobody") || !strings.Contains(out, "cannot be told apart") {
 			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
@@ -221,8 +239,8 @@ func TestWhatDoesNotFitAHandlerIsRefused(t *testing.T) {
 		"publish pets 1":                           "what has changed is pushed (POST /v1/sources/shop/push of the control API)",
 	} {
 		code, _, errs := c.run(strings.Fields(args)...)
-		if code == 0 || !strings.Contains(errs, says) || len(c.requests) > 0 {
-			t.Errorf("%s: exit code %d, %d calls, want %q:\n%s", args, code, len(c.requests), says, errs)
+		if calls := c.called(); code == 0 || !strings.Contains(errs, says) || len(calls) > 0 {
+			t.Errorf("%s: exit code %d, %d calls, want %q:\n%s", args, code, len(calls), says, errs)
 		}
 	}
 }

@@ -50,8 +50,8 @@ var rules = []rule{
 		Why: "a source knows its API and the vocabulary: what it reads is published by others, and it can be tested without Kafka",
 	},
 	{
-		Of: "connector/handler", Ours: []string{"connector", "connector/rest", "connector/rest/canon"}, Never: []string{franz, "testing"},
-		Why: "a source knows its API and the vocabulary, and can be tested without Kafka; a handler is called, and its records are hashed and masked, as an API's are",
+		Of: "connector/handler", Ours: []string{"connector", "connector/contract", "connector/rest", "connector/rest/canon"}, Never: []string{franz, "testing"},
+		Why: "a source knows its API and the vocabulary, and can be tested without Kafka; a handler is called and checked, and its records are hashed and masked, as an API's are",
 	},
 	{
 		Of: "connector/control", Ours: []string{"connector"}, Never: []string{franz, "testing"},

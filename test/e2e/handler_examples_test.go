@@ -104,6 +104,27 @@ func (r *rig) once(collection string) {
 	}
 }
 
+// blameless checks a handler beside the connector that runs: of an example there is nothing
+// to find, and what it was asked is not committed.
+func (r *rig) blameless(flags ...string) {
+	r.t.Helper()
+	eventually(r.t, soon, "that preview finds nothing new", func() bool {
+		return strings.HasPrefix(r.ok("preview", "blog", "-o", "json"), `{"answer":{"more":false,`)
+	})
+	before := r.ok("state", "export")
+	for _, state := range [][]string{nil, {"--state", "null"}} {
+		out := r.ok(append(append([]string{"check", "blog", "--follow"}, flags...), state...)...)
+		for _, says := range []string{"it comes to its end with answer", "an idle pull writes nothing", "nothing is committed"} {
+			if !strings.Contains(out, says) {
+				r.t.Errorf("check %q does not say %q:\n%s", append(flags, state...), says, out)
+			}
+		}
+	}
+	if after := r.ok("state", "export"); after != before {
+		r.t.Errorf("the state was\n%.1000s\nand is\n%.1000s", before, after)
+	}
+}
+
 func TestTheExampleInPythonTellsWhatChangesInAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "stock.json")
@@ -145,6 +166,7 @@ func TestTheExampleInPythonTellsWhatChangesInAFile(t *testing.T) {
 	write()
 	p = r.run()
 	r.live("stock", stock)
+	r.blameless("--dump")
 	p.stop()
 	r.once("stock")
 	if n := strings.Count(p.log.String(), "dump begins"); n != 0 {
@@ -226,6 +248,7 @@ func TestTheExampleInNodeTellsWhatHappensAtAnAPI(t *testing.T) {
 	api.put(7, 7)
 	p = r.run()
 	r.live("items", api.live())
+	r.blameless("--dump")
 	p.stop()
 	r.once("items")
 }
@@ -260,6 +283,7 @@ func TestTheExampleInGoTellsWhatChangesInAFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.files(129, map[string]int64{"7": 70, "8": -1})
+	r.blameless()
 	p.stop()
 	r.once("files")
 }
