@@ -79,6 +79,9 @@ func TestABodyThatIsNotWholeAndSoundIsRefused(t *testing.T) {
 			if c.reason == "too_deep" {
 				says = append(says, "64 levels", "`request.max_depth`") // what can be done about it
 			}
+			if c.reason == "no_records" {
+				says = append(says, "`records: \"data\"`")
+			}
 			b.retry(connector.RetryBody, says...)
 			for _, reason := range connector.RefusedReasons {
 				want := 0

@@ -30,6 +30,7 @@ var reasons = []struct {
 type pageDecoder struct {
 	stamps stamps
 	depth  int
+	at     string // the path of the records
 	fields recordFields
 	parent string // the id of the parent of what is decoded
 
@@ -57,7 +58,7 @@ type pageDecoder struct {
 }
 
 func newPageDecoder(c *Config, s stamps) *pageDecoder {
-	d := &pageDecoder{stamps: s, depth: c.MaxDepth, nextParent: -1, echoOrder: map[string]int{}}
+	d := &pageDecoder{stamps: s, depth: c.MaxDepth, at: c.Records, nextParent: -1, echoOrder: map[string]int{}}
 	var find []string
 	want := func(path string) int {
 		if path == "" {
@@ -139,6 +140,9 @@ func (d *pageDecoder) refusal(err error) error {
 		}
 		if r.err == canon.ErrDeep {
 			return &refusal{r.reason, fmt.Sprintf("%s: more than %d levels, which is `request.max_depth`", err, d.depth)}
+		}
+		if r.err == canon.ErrNoArray {
+			return &refusal{r.reason, fmt.Sprintf("%s where `records: %q` says", err, d.at)}
 		}
 		return &refusal{r.reason, err.Error()}
 	}
