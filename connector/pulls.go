@@ -57,6 +57,8 @@ type Pulls struct {
 	refusal error                   // why nothing is pulled any more
 	held    error                   // while nothing is to be pulled
 	stuck   error                   // while what was read cannot be committed
+	sound   context.Context         // until then
+	breaks  context.CancelCauseFunc // ends it
 	failing bool                    // those who waited were told so, and nothing was sent since
 	again   bool                    // something was
 	hurried bool                    // what waits is to go on
@@ -65,7 +67,9 @@ type Pulls struct {
 
 // NewPulls returns those of a collection of these settings. Now and random are as in Env.
 func NewPulls(set Settings, now func() time.Time, random func() float64) *Pulls {
-	return &Pulls{interval: set.Interval, jitter: set.Jitter, triggers: set.Triggers, now: now, random: random, woken: func(error) {}}
+	p := &Pulls{interval: set.Interval, jitter: set.Jitter, triggers: set.Triggers, now: now, random: random, woken: func(error) {}}
+	p.sound, p.breaks = context.WithCancelCause(context.Background())
+	return p
 }
 
 // A Ticket is who waits for a pull. Whoever waits for the same one shares it: a pull may

@@ -52,6 +52,23 @@ func (p *Pulls) ends(began time.Time, next Again) time.Time {
 	return at
 }
 
+// Hastened waits before a topic that cannot be opened is tried again at once: for so long, or
+// for askedMax where somebody asks.
+func (p *Pulls) Hastened(ctx context.Context, sleep Sleep, wait time.Duration) error {
+	return p.Rest(ctx, sleep, p.now(), Again{Wait: wait, Asked: wait, Held: min(wait, askedMax)}, &Failures{})
+}
+
+// Hasten has what Hastened waits for tried sooner.
+func (p *Pulls) Hasten() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stuck == nil {
+		return // it waits no more
+	}
+	p.hurried = true
+	p.nudge()
+}
+
 // Hurry has what waits, for its next run or before it tries again, go on at once, unless the
 // server has said for how long it does not want to be asked. It does not wait for what comes
 // of it.

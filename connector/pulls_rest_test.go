@@ -275,6 +275,71 @@ func TestWhatIsStuckIsToldAtOnce(t *testing.T) {
 	})
 }
 
+func TestWhoWaitsForSomethingElseThanAPullIsToldThatItIsStuck(t *testing.T) {
+	refused := errors.New("topic crm.people: TOPIC_AUTHORIZATION_FAILED")
+	p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
+	for range 2 {
+		sound, done := p.WhileSound(t.Context())
+		if sound.Err() != nil {
+			t.Fatalf("before: %v", context.Cause(sound))
+		}
+		p.Stuck(refused)
+		p.Stuck(refused)
+		if <-sound.Done(); !errors.Is(context.Cause(sound), refused) {
+			t.Errorf("told %v", context.Cause(sound))
+		}
+		done()
+		late, done := p.WhileSound(t.Context())
+		if <-late.Done(); !errors.Is(context.Cause(late), refused) {
+			t.Errorf("who comes later is told %v", context.Cause(late))
+		}
+		done()
+		p.Stuck(nil)
+	}
+	p.Stuck(refused)
+	if p.Anew(); p.IsStuck() != nil {
+		t.Error("another life is stuck by the last one")
+	}
+	if sound, done := p.WhileSound(t.Context()); sound.Err() != nil {
+		t.Errorf("in another life: %v", context.Cause(sound))
+	} else {
+		done()
+	}
+}
+
+// TestATopicThatCannotBeOpenedIsTriedSoonerForWhoAsks: all who ask share that try.
+func TestATopicThatCannotBeOpenedIsTriedSoonerForWhoAsks(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		asked      []time.Duration
+		stuck      bool
+		wait, want time.Duration
+	}{
+		{"nobody", nil, true, time.Minute, time.Minute},
+		{"one who asks at once", []time.Duration{0}, true, time.Minute, askedMax},
+		{"many who ask", []time.Duration{time.Second, 2 * time.Second, 9 * time.Second}, true, time.Minute, askedMax},
+		{"one who asks late", []time.Duration{25 * time.Second}, true, time.Minute, 25 * time.Second},
+		{"a wait that is short", []time.Duration{time.Second}, true, 4 * time.Second, 4 * time.Second},
+		{"a topic that is not stuck", []time.Duration{time.Second}, false, time.Minute, time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := NewPulls(Settings{}, time.Now, func() float64 { return 0.5 })
+				if c.stuck {
+					p.Stuck(errors.New("refused"))
+				}
+				for _, at := range c.asked {
+					time.AfterFunc(at, p.Hasten)
+				}
+				began := time.Now()
+				if err := p.Hastened(t.Context(), sleepOf, c.wait); err != nil || time.Since(began) != c.want {
+					t.Errorf("it waited %s, want %s (%v)", time.Since(began), c.want, err)
+				}
+			})
+		})
+	}
+}
+
 // TestTriesForThoseWhoAskMakeNoWaitLonger: who asks at the first failure again and again would
 // else have what nobody asks for wait for minutes, although the API was ill for one.
 func TestTriesForThoseWhoAskMakeNoWaitLonger(t *testing.T) {

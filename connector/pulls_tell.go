@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -41,7 +42,7 @@ func (p *Pulls) Sending() {
 func (p *Pulls) Stuck(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stuck = why; why != nil {
+	if p.setStuck(why); why != nil {
 		p.resolve(&p.running, why)
 		p.resolve(&p.waiting, why)
 	}
@@ -69,7 +70,31 @@ func (p *Pulls) Refuse(err error) {
 func (p *Pulls) Anew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refusal, p.stuck = nil, nil
+	p.refusal = nil
+	p.setStuck(nil)
+}
+
+// setStuck notes why what was read cannot be committed. The mutex is held.
+func (p *Pulls) setStuck(why error) {
+	switch {
+	case why != nil:
+		p.breaks(why)
+	case p.stuck != nil:
+		p.sound, p.breaks = context.WithCancelCause(context.Background())
+		p.hurried = false // so was what waited for the topic
+	}
+	p.stuck = why
+}
+
+// WhileSound returns a context that is done, with the reason for its cause, as soon as what was
+// read cannot be committed: for who waits for something else than a pull.
+func (p *Pulls) WhileSound(ctx context.Context) (context.Context, context.CancelFunc) {
+	p.mu.Lock()
+	sound := p.sound
+	p.mu.Unlock()
+	within, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(sound, func() { cancel(context.Cause(sound)) })
+	return within, func() { stop(); cancel(nil) }
 }
 
 // resolve tells tickets how their pull ended. The mutex is held.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"tributary/offsets"
 )
 
 // A collection whose topic refuses records must not hold up its lane: its batches are
@@ -16,20 +18,57 @@ import (
 
 // suspect is a topic that refused records, or hung, why, and when it is tried next.
 type suspect struct {
-	tries int
-	next  time.Time
-	why   error
+	tries  int
+	asked  int // tries for those who asked, beside those
+	failed time.Time
+	next   time.Time
+	hasty  bool // next is for those who asked
+	why    error
 }
 
+// How long after a refusal the topic is tried again, doubled with each: by itself, and for
+// those who ask.
 const (
-	quarantineMin = time.Second
-	quarantineMax = time.Minute
+	quarantineMin   = time.Second
+	quarantineMax   = time.Minute
+	quarantineAsked = 10 * time.Second
 )
 
-// again puts the next try off, twice as far each time.
+// again puts the next try off, twice as far each time. Tries for those who ask make no wait
+// longer.
 func (s *suspect) again(now time.Time) {
-	s.next = now.Add(min(quarantineMax, quarantineMin<<min(s.tries, 10)))
-	s.tries++
+	if s.hasty {
+		s.asked++
+	} else {
+		s.tries++
+	}
+	s.hasty = false
+	s.failed = now
+	s.next = now.Add(min(quarantineMax, quarantineMin<<min(s.tries-1, 10)))
+}
+
+// hasten brings the next try forward because somebody asks, and says whether it did. All who
+// ask meanwhile share that try.
+func (s *suspect) hasten() bool {
+	at := s.failed.Add(min(quarantineAsked, quarantineMin<<min(s.tries-1+s.asked, 10)))
+	if !at.Before(s.next) {
+		return false
+	}
+	s.next, s.hasty = at, true
+	return true
+}
+
+// Hasten has the topic of a collection that is quarantined tried sooner, for somebody asks for
+// a pull; another one's, or one that waits for nothing, is not concerned.
+func (l *Lane) Hasten(source, collection string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := offsets.Name{Source: source, Collection: collection}
+	for _, w := range l.writers {
+		if w.name == name && w.suspect != nil && w.suspect.hasten() {
+			l.nudge()
+		}
+	}
 }
 
 // suspects are remembered beyond a lane's life: a topic that made one lane spent must

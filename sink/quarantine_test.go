@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/connector"
+	"tributary/offsets"
 )
 
 // A record that is produced again long after its first try is not too old for it.
@@ -134,6 +135,54 @@ func TestWhatIsStagedForASuspectIsSaidToWaitAtOnce(t *testing.T) {
 		}
 		if err := w.enqueue(t.Context(), &staged{of: s, parts: []part{{w: w}}}); err != nil || told != c.want {
 			t.Errorf("%s: told %v, want %v (%v)", c.when, told, c.want, err)
+		}
+	}
+}
+
+// TestATopicIsTriedSoonerForWhoAsks: at most every 10 s however many ask, and what nobody asks
+// for waits no longer because of it.
+func TestATopicIsTriedSoonerForWhoAsks(t *testing.T) {
+	refused := &TopicError{Topic: "t", Err: kerr.TopicAuthorizationFailed}
+	l := newLane(Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: connector.NewMetrics(prometheus.NewRegistry())}, 0, &suspects{})
+	s := l.strand("t")
+	w := &Writer{strand: s, topic: "t", name: offsets.Name{Source: "s", Collection: "c"}, m: l.cfg.Metrics.Collection("s", "c")}
+	s.writers, l.writers["t"] = []*Writer{w}, w
+	l.Hasten("s", "c") // of one that is well
+	s.held = []*staged{{of: s}}
+	waits := func(ask bool) time.Duration {
+		l.suspects.add("t", refused)
+		s.suspect = l.suspects.of("t")
+		if ask {
+			for range 1000 {
+				l.Hasten("s", "c")
+			}
+			l.Hasten("s", "another")
+			l.Hasten("another", "c")
+		}
+		if got, _ := l.due(s.suspect.next.Add(-time.Millisecond)); got != nil {
+			t.Error("it is tried before its time")
+		}
+		if got, _ := l.due(s.suspect.next); got != s {
+			t.Error("it is not tried in its time")
+		}
+		return s.suspect.next.Sub(s.suspect.failed)
+	}
+	for i, c := range []struct {
+		ask  bool
+		want time.Duration
+	}{
+		{false, time.Second}, {false, 2 * time.Second}, {false, 4 * time.Second}, {false, 8 * time.Second}, {true, 10 * time.Second},
+		{true, 10 * time.Second}, {true, 10 * time.Second}, {false, 16 * time.Second}, {false, 32 * time.Second}, {false, time.Minute}, {true, 10 * time.Second},
+	} {
+		select {
+		case <-l.wake:
+		default:
+		}
+		if got := waits(c.ask); got != c.want {
+			t.Errorf("refusal %d: it waits %s, want %s", i+1, got, c.want)
+		}
+		if c.ask != (len(l.wake) == 1) {
+			t.Errorf("refusal %d: asked %t, and %d wake the lane", i+1, c.ask, len(l.wake))
 		}
 	}
 }

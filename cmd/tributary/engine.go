@@ -59,7 +59,8 @@ type engine struct {
 // An ownedLane is one that is acquired, until again has it acquired anew.
 type ownedLane struct {
 	*sink.Lane
-	again context.CancelCauseFunc
+	again  context.CancelCauseFunc
+	hasten func(source, collection string) // sink.Lane.Hasten
 }
 
 // A collection is one of the engine, over all lives of its lane.
@@ -260,7 +261,7 @@ func openWhenLet[T any](ctx context.Context, opening chan struct{}, log *slog.Lo
 			c.m.SetStuck(err)
 		}
 		log.Error("topic refuses us: what is read with it is quarantined and tried again, others go on", "err", err, "again_in", wait)
-		if err := sleep(ctx, wait); err != nil {
+		if err := all[0].pulls.Hastened(ctx, sleep, wait); err != nil {
 			return opened, err
 		}
 		for _, c := range all {

@@ -11,7 +11,7 @@ import (
 // own notes that a lane is acquired; again ends this life of it.
 func (e *engine) own(l *sink.Lane, again context.CancelCauseFunc) {
 	e.mu.Lock()
-	e.lanes[l.Number] = &ownedLane{Lane: l, again: again}
+	e.lanes[l.Number] = &ownedLane{Lane: l, again: again, hasten: l.Hasten}
 	e.mu.Unlock()
 	e.health.set(l.Number, true)
 	e.events.Tell(control.Event{Type: control.EventLane, Data: control.Lane{Number: l.Number, Acquired: true}})

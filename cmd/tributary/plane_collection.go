@@ -26,7 +26,7 @@ func (p *plane) Collection(n control.Name) (control.Collection, error) {
 }
 
 // remedyQuarantined is what to do about a topic that does not take records.
-const remedyQuarantined = "give us the right to write, or mend the topic: it is tried again by itself, within a minute"
+const remedyQuarantined = "give us the right to write, or mend the topic: it is tried again by itself, within a minute, and within 10 s where somebody asks"
 
 // status is how the collection stands, as its metrics have it.
 func (c *collection) status(now time.Time) control.Collection {

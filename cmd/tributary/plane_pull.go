@@ -9,6 +9,7 @@ import (
 	"tributary/connector"
 	"tributary/connector/control"
 	"tributary/connector/rest"
+	"tributary/sink"
 )
 
 func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (control.Pulled, error) {
@@ -25,6 +26,9 @@ func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (c
 		r.Collection = n.Collection
 	}
 	pull, positions, err := c.pull(ctx, r, p.e.clients[n.Source])
+	if refused := (*sink.TopicError)(nil); errors.As(err, &refused) {
+		p.hasten(c.together())
+	}
 	if err == nil {
 		err = p.arrived(ctx, n.Source, positions)
 	}
@@ -32,6 +36,17 @@ func (p *plane) Pull(ctx context.Context, n control.Name, r connector.Reason) (c
 		return control.Pulled{}, c.explain(ctx, err)
 	}
 	return control.Pulled{Name: n, Began: pull.Began.UTC(), Ended: time.Now().UTC(), Reasons: pull.Reasons, Positions: positions}, nil
+}
+
+// hasten has the topics of collections that are quarantined together tried sooner: who asked is
+// told at once how they stand, and asks again when somebody has mended them.
+func (p *plane) hasten(together []*collection) {
+	if l := p.e.lane(together[0].lane); l != nil && l.hasten != nil {
+		for _, c := range together {
+			l.hasten(c.Settings.Source, c.Settings.Collection)
+		}
+	}
+	together[0].pulls.Hasten()
 }
 
 // pull asks for a pull that begins now or later, and returns when everything that it has

@@ -28,11 +28,20 @@ func (p *plane) Push(ctx context.Context, source string, body json.RawMessage) (
 	if err != nil {
 		return nil, asPushed(err)
 	}
+	if err := h.pulls.IsStuck(); err != nil {
+		p.hasten(h.collections)
+		return nil, notPushed(err)
+	}
+	sound, done := h.pulls.WhileSound(ctx)
+	defer done()
 	var resp handler.PushResponse
-	err = h.whileRunning(ctx, func(r *handler.Runner) (err error) {
-		resp, err = r.Push(ctx, push)
+	err = h.whileRunning(sound, func(r *handler.Runner) (err error) {
+		resp, err = r.Push(sound, push)
 		return err
 	})
+	if err != nil && sound.Err() != nil && ctx.Err() == nil {
+		return nil, notPushed(context.Cause(sound))
+	}
 	if err == nil {
 		err = p.arrived(ctx, source, resp.Positions)
 	}
@@ -40,6 +49,15 @@ func (p *plane) Push(ctx context.Context, source string, body json.RawMessage) (
 		return nil, asPushed(err)
 	}
 	return json.Marshal(resp)
+}
+
+// notPushed says why a push waits, for longer than who sent it should. It may have come so far
+// that it is committed when the topic takes records again.
+func notPushed(why error) error {
+	return &control.Error{
+		Kind: control.Failed, Detail: "the push is not committed: " + why.Error(),
+		Remedy: remedyQuarantined + "; then send the push again with the same id: it is applied once",
+	}
 }
 
 // handler finds the handler of a source.

@@ -39,6 +39,15 @@ type running struct {
 
 func runningPlane(t *testing.T) *running {
 	t.Helper()
+	return runningOf(t, func(api string) string {
+		return "  - name: shop\n    url: " + api + "/v1\n    cursor: {field: updated_at, from: 'updated_at[gte]'}\n    page: {next: metadata.next}\n    records: data\n" +
+			"    interval: 1h\n    collections: [people, accounts]\n"
+	})
+}
+
+// runningOf runs the sources of an API.
+func runningOf(t *testing.T, sources func(api string) string) *running {
+	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
@@ -47,9 +56,8 @@ func runningPlane(t *testing.T) *running {
 	r := &running{t: t, kafka: kafka}
 	api := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(api.Close)
-	cfg := mustParse(t, fmt.Sprintf("group: crm\nkafka: {brokers: [%q]}\noffsets: {lanes: 1, replication: 1}\ntopics: {replication: 1}\n"+
-		"sources:\n  - name: shop\n    url: %s/v1\n    cursor: {field: updated_at, from: 'updated_at[gte]'}\n    page: {next: metadata.next}\n    records: data\n"+
-		"    interval: 1h\n    collections: [people, accounts]\n", kafka.ListenAddrs()[0], api.URL))
+	cfg := mustParse(t, fmt.Sprintf("group: crm\nkafka: {brokers: [%q]}\noffsets: {lanes: 1, replication: 1}\ntopics: {replication: 1}\nsources:\n%s",
+		kafka.ListenAddrs()[0], sources(api.URL)))
 	opts, err := cfg.Kafka.Opts()
 	if err != nil {
 		t.Fatal(err)
