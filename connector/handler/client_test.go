@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +29,7 @@ func newClient(t *testing.T, address string, set func(*rest.Config)) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := rest.Config{Base: base, Timeout: 5 * time.Second, MaxBody: 1 << 20, MaxCompressed: 1 << 20, MaxDepth: 64, Auth: &rest.Auth{Bearer: "s3cret-token"}}
+	cfg := rest.Config{Base: base, Timeout: time.Minute, MaxBody: 1 << 20, MaxCompressed: 1 << 20, MaxDepth: 64, Auth: &rest.Auth{Bearer: "s3cret-token"}}
 	if set != nil {
 		set(&cfg)
 	}
@@ -84,6 +86,7 @@ func TestWhatAHandlerAnswersIsNamed(t *testing.T) {
 	text := func(s string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) }
 	}
+	packed()
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		reason connector.RetryReason
@@ -140,10 +143,17 @@ func (zeros) Read(p []byte) (int, error) {
 
 func bomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
-	_, _ = io.CopyN(z, zeros{}, 20<<20)
-	_ = z.Close()
+	_, _ = w.Write(packed())
 }
+
+// packed is packed once and before it is asked for: to do it takes seconds on a busy machine.
+var packed = sync.OnceValue(func() []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(make([]byte, 20<<20))
+	_ = z.Close()
+	return b.Bytes()
+})
 
 func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
