@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 
 	"tributary/connector"
@@ -87,6 +89,28 @@ func TestTenThousandCollectionsAreShownAPageAtATime(t *testing.T) {
 	check("after many changes")
 	if said := eval[string](p, `document.querySelector("#said").textContent`); len(said) > 200 {
 		t.Errorf("whoever listens has to hear %d letters: %s", len(said), said)
+	}
+}
+
+func TestTheListIsLaidOutWhenATimeChangesAndNotInBetween(t *testing.T) {
+	t.Parallel()
+	p := open(t, serve(t, many(1000)).URL, 1440, 900).listed()
+	call(p, performance.Enable, performance.EnableParams{})
+	layouts := func() float64 {
+		for _, m := range call(p, performance.GetMetrics, cdp.Empty{}).Metrics {
+			if m.Name == "LayoutCount" {
+				return m.Value
+			}
+		}
+		t.Fatal("the browser does not count layouts")
+		return 0
+	}
+	p.until(`document.querySelector(".gauge:not([hidden])")`)
+	before, began := layouts(), eval[float64](p, `performance.now()`)
+	p.until(fmt.Sprintf(`performance.now() > %f + 4000`, began))
+	seconds := (eval[float64](p, `performance.now()`) - began) / 1000
+	if n := layouts() - before; n < 1 || n > 10+5*seconds {
+		t.Errorf("it was laid out %.0f times in %.0f s", n, seconds)
 	}
 }
 

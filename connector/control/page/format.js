@@ -7,7 +7,7 @@ const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 export const number = (n) => whole.format(n)
 
 export function rate(n) {
-  if (!n) return '0'
+  if (!(n >= 0.001)) return '0' // a single change is less after three minutes
   if (n < 0.05) return '<0.1'
   return n < 100 ? n.toFixed(1) : number(n)
 }

@@ -46,7 +46,7 @@ function card(s) {
   const b = make('button', { type: 'button', class: 'card', 'data-source': s.name, 'aria-pressed': s.name === view.source, title: s.url },
     make('span', { class: 'card-name' }, s.name),
     make('span', { class: 'card-type' }, s.preset || s.type))
-  b.append(make('span', { class: 'card-line' }, many(s.collections, 'collection'), wrong ? ', ' : '', wrong ? make('b', { class: 'bad' }, `${number(wrong)} wrong`) : ''))
+  b.append(make('span', { class: 'card-line' }, wrong ? make('b', { class: 'bad' }, `${number(wrong)} wrong`) : '', wrong ? ' of ' : '', many(s.collections, 'collection')))
   if (s.reauth_required) b.append(make('span', { class: 'card-line bad' }, icon('reauth_required'), 'sign in again'))
   else if (s.budget) b.append(make('span', { class: 'card-line' }, budget(s.budget)))
   b.addEventListener('click', () => show({ source: view.source === s.name ? '' : s.name, page: 0 }))
