@@ -78,7 +78,7 @@ topics is kept out of the answer too.`,
 		case ok && from != "":
 			return &exitError{exitUsage, errors.New("--from is for an API: a handler is called with a state (--state)")}
 		case ok:
-			ctx, cancel := context.WithTimeout(cmd.Context(), told.Handler.Timeout+30*time.Second)
+			ctx, cancel := context.WithTimeout(cmd.Context(), told.Handler.Timeout+2*time.Minute)
 			defer cancel()
 			return previewHandler(ctx, a, cfg, handlerPreview{told, c.Settings.Collection, given, dump, request, most, output.json()})
 		case err != nil:

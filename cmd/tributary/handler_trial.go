@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,13 +73,10 @@ type limits struct {
 	records map[string]int
 }
 
-// kafkaPatience is for how long a command waits for Kafka that can do without.
-const kafkaPatience = 5 * time.Second
-
 // committedOf looks up what is committed of a source, fencing nobody, and says in words why
 // its handler gets the state that it gets. With an error that is nothing.
 func committedOf(ctx context.Context, cfg *Config, s SourceConfig) (*offsets.Table, limits, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, kafkaPatience)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // a large ledger takes its time
 	defer cancel()
 	table, l, err := lookUp(ctx, cfg, s)
 	switch h := table.Handlers[s.Name]; {
@@ -97,14 +95,14 @@ func lookUp(ctx context.Context, cfg *Config, s SourceConfig) (*offsets.Table, l
 	if err != nil {
 		return nothing, limits{}, err
 	}
-	cl, err := kgo.NewClient(append(opts, kgo.RequestRetries(1))...)
+	if err := reachable(ctx, opts); err != nil {
+		return nothing, limits{}, err
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nothing, limits{}, err
 	}
 	defer cl.Close()
-	if err := cl.Ping(ctx); err != nil {
-		return nothing, limits{}, err
-	}
 	topics := map[string]string{}
 	for _, c := range s.Collections {
 		topics[c.Settings.Collection] = c.Topic
@@ -120,6 +118,19 @@ func lookUp(ctx context.Context, cfg *Config, s SourceConfig) (*offsets.Table, l
 		return nothing, l, err
 	}
 	return table, l, nil
+}
+
+// reachable asks whether a broker answers: one that does not is not waited for as long as by
+// those who cannot do without.
+func reachable(ctx context.Context, opts []kgo.Opt) error {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	cl, err := kgo.NewClient(append(slices.Clone(opts), kgo.RequestRetries(0))...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return cl.Ping(ctx)
 }
 
 // handlerNamed finds the source of type handler with that name.

@@ -69,7 +69,7 @@ func newToldCLI(t *testing.T, answers map[string]string, settings, kafka string)
 		kafka = cluster.ListenAddrs()[0]
 	}
 	text := fmt.Sprintf("group: crm\nkafka: {brokers: [%q]}\noffsets: {lanes: 2, replication: 1}\ntopics: {replication: 1}\nsources:\n"+
-		"  - name: shop\n    type: handler\n    handler: {url: %q, timeout: 5s}\n    auth: {bearer: \"${env:TOKEN}\"}\n%s    collections: [people, pets]\n"+
+		"  - name: shop\n    type: handler\n    handler: {url: %q, timeout: 60s}\n    auth: {bearer: \"${env:TOKEN}\"}\n%s    collections: [people, pets]\n"+
 		"  - {name: api, url: \"http://127.0.0.1:1\", cursor: {field: u, from: s}, collections: [notes]}\n",
 		kafka, server.URL, settings)
 	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
