@@ -43,6 +43,7 @@ func (l *Lane) transact(batches []*staged) (failed map[string]error, err error) 
 	bit := !watchdog.Stop()
 
 	acked, failed := out.result()
+	failed = culprits(failed)
 	switch {
 	case err != nil:
 		return failed, fmt.Errorf("flush: %w", err)
@@ -134,6 +135,18 @@ func (l *Lane) abort(failed map[string]error) error {
 	}
 	l.m.Transactions.WithLabelValues("aborted").Inc()
 	return nil
+}
+
+// culprits are the topics for whose sake others failed too. A broker that refuses a topic
+// before it takes it into the transaction does not even try the rest of the request, which
+// it says of each: to hold that against them would spend the lane.
+func culprits(failed map[string]error) map[string]error {
+	refused := maps.Clone(failed)
+	maps.DeleteFunc(refused, func(_ string, err error) bool { return errors.Is(err, kerr.OperationNotAttempted) })
+	if len(refused) == 0 {
+		return failed
+	}
+	return refused
 }
 
 // refusal says whether an error of a produce is about its topic and not about the
