@@ -84,7 +84,7 @@ func (d *decoder) crons(n *node, zone *time.Location) []connector.Cron {
 }
 
 // cronParser knows five fields, six with seconds first, and words such as @daily. Where a
-// clock is put forward over a time, that run comes right behind; put back, it comes twice.
+// clock is put forward over a time, that run comes right behind.
 var cronParser = cron.MustNewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
 func parseCron(text string, zone *time.Location) (next func(time.Time) time.Time, err error) {
@@ -100,8 +100,48 @@ func parseCron(text string, zone *time.Location) (next func(time.Time) time.Time
 		return nil, fmt.Errorf("%s (%v)", want, err)
 	}
 	next = func(t time.Time) time.Time { return s.Next(t.In(zone)) }
+	if fixedTime(text) {
+		next = func(t time.Time) time.Time {
+			n := s.Next(t.In(zone))
+			if until := repeats(n); !until.IsZero() { // the clock does not change again so soon
+				n = s.Next(until.Add(-time.Nanosecond))
+			}
+			return n
+		}
+	}
 	if next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("names a time that never comes")
 	}
 	return next, nil
+}
+
+// fixedTime says whether an expression names hours and minutes of the day. As in Debian's cron
+// such a run comes once where a clock is put back; one with * or */n for its hour or minute
+// goes by the time that passes.
+func fixedTime(text string) bool {
+	fields := strings.Fields(text)
+	if len(fields) < 5 {
+		return !strings.EqualFold(strings.TrimSpace(text), "@hourly")
+	}
+	for _, f := range fields[len(fields)-5 : len(fields)-3] { // minute and hour, with seconds before them or not
+		if strings.HasPrefix(f, "*") || strings.HasPrefix(f, "?") {
+			return false
+		}
+	}
+	return true
+}
+
+// repeats says up to when the clock shows what it has shown before, if it does so at t: it was
+// put back; else it returns the zero time.
+func repeats(t time.Time) (until time.Time) {
+	began, _ := t.ZoneBounds()
+	if t.IsZero() || began.IsZero() {
+		return until
+	}
+	_, now := t.Zone()
+	_, before := began.Add(-time.Nanosecond).Zone()
+	if end := began.Add(time.Duration(before-now) * time.Second); t.Before(end) {
+		return end
+	}
+	return until
 }

@@ -43,29 +43,48 @@ func TestAScheduleTakesThePlaceOfTheDefaultInterval(t *testing.T) {
 }
 
 // A clock that is put forward over the time of a run does not lose it. One that is put back
-// has that time twice, and to pull twice harms nobody.
+// shows that time twice: as with Debian's cron what has a time of the day runs once, and what
+// runs every so often goes on to.
 func TestAScheduleLivesThroughTheChangesOfAClock(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
+	zone := func(name string) *time.Location {
+		loc, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return loc
 	}
-	next, err := parseCron("30 2 * * *", berlin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		from, to time.Time
-		want     string
+	berlin, howe := zone("Europe/Berlin"), zone("Australia/Lord_Howe") // which goes back by half an hour, from 02:00 to 01:30
+	forward, back, south := time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC), time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC), time.Date(2026, 4, 4, 13, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		expr string
+		in   *time.Location
+		from time.Time
+		want string // the runs of six hours
 	}{
-		"forward": {time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC), "28 02:30, 29 03:30, 30 02:30"},
-		"back":    {time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 27, 0, 0, 0, 0, time.UTC), "24 02:30, 25 02:30, 25 02:30, 26 02:30"},
+		{"30 2 * * *", berlin, forward, "03:30 CEST"},
+		{"30 2 * * *", berlin, back, "02:30 CEST"},
+		{"0 30 2 * * *", berlin, back, "02:30 CEST"},
+		{"0 2 * * *", berlin, back, "02:00 CEST"},
+		{"0 3 * * *", berlin, back, "03:00 CET"},
+		{"0,30 1-3 * * *", berlin, back, "01:00 CEST, 01:30 CEST, 02:00 CEST, 02:30 CEST, 03:00 CET, 03:30 CET"},
+		{"@daily", berlin, back.Add(-time.Hour), "00:00 CEST"},
+		{"0 * * * *", berlin, back, "01:00 CEST, 02:00 CEST, 02:00 CET, 03:00 CET, 04:00 CET"},
+		{"@hourly", berlin, back, "01:00 CEST, 02:00 CEST, 02:00 CET, 03:00 CET, 04:00 CET"},
+		{"0 */2 * * *", berlin, back, "02:00 CEST, 02:00 CET, 04:00 CET"},
+		{"*/30 2 * * *", berlin, back, "02:00 CEST, 02:30 CEST, 02:00 CET, 02:30 CET"},
+		{"45 1 * * *", howe, south, "01:45 +11"},
+		{"45 * * * *", howe, south, "00:45 +11, 01:45 +11, 01:45 +1030, 02:45 +1030, 03:45 +1030, 04:45 +1030"},
 	} {
+		next, err := parseCron(c.expr, c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var runs []string
-		for at := next(c.from); at.Before(c.to); at = next(at) {
-			runs = append(runs, at.In(berlin).Format("2 15:04"))
+		for at := next(c.from); at.Before(c.from.Add(6 * time.Hour)); at = next(at) {
+			runs = append(runs, at.In(c.in).Format("15:04 MST"))
 		}
 		if got := strings.Join(runs, ", "); got != c.want {
-			t.Errorf("%s: three days have the runs %s", name, got)
+			t.Errorf("%s from %s has the runs %s, want %s", c.expr, c.from.In(c.in), got, c.want)
 		}
 	}
 }

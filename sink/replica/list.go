@@ -38,6 +38,7 @@ type listQuery struct {
 	offset     int64
 	after      *token
 	count      bool
+	size       int // bytes of the query, without what says behind which record
 }
 
 // A sortKey is a field to sort by.
@@ -75,6 +76,7 @@ func decodeList(query []byte) (*listQuery, error) {
 			})
 		},
 	})
+	q.size = len(query) - len(after)
 	if err != nil || after == "" {
 		return q, err
 	}
@@ -200,7 +202,9 @@ func (q *listQuery) run(ctx context.Context, tx *sql.Tx, c *readable) ([]byte, e
 	next := ""
 	for n := int64(0); rows.Next(); n++ {
 		if n == q.limit || len(answer) > maxAnswer {
-			next = last.text(q.sort)
+			if next = last.text(q.sort); q.size+len(next)+sayAfter > maxQuery {
+				return nil, q.tooLong(&last)
+			}
 			break
 		}
 		if err := rows.Scan(into...); err != nil {
@@ -232,6 +236,22 @@ func (q *listQuery) run(ctx context.Context, tx *sql.Tx, c *readable) ([]byte, e
 		answer = strconv.AppendInt(append(answer, `,"count":`...), n, 10)
 	}
 	return c.closing(ctx, tx, answer)
+}
+
+// sayAfter is what a query for the next page says more than its "next".
+const sayAfter = len(`,"page":{"after":""}`)
+
+// tooLong refuses a page behind whose last record nobody could ask for more: what it is sorted
+// by there does not fit into a query.
+func (q *listQuery) tooLong(last *token) error {
+	field, size := 0, 0
+	for i, v := range last.values {
+		if n := len(packValue(v)); n > size {
+			field, size = i, n
+		}
+	}
+	return &QueryError{fmt.Sprintf("/sort/%d/field", field), fmt.Sprintf("is %s, which is too long a text to go on behind it: that of record %q has %d bytes; "+
+		"sort by something shorter, or have the filter leave out such records", q.sort[field].field.text, last.key, size-1)}
 }
 
 // total counts the records that the filter means, on all pages.
@@ -283,9 +303,12 @@ func (r *Replica) query(ctx context.Context, collection string, read func(contex
 	if err == nil {
 		err = errors.Join(read(ctx, tx, c), tx.Rollback())
 	}
+	var bad *QueryError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &bad):
+		return bad
 	case ctx.Err() != nil:
 		return fmt.Errorf("reading %s.%s: %w", r.cfg.Source, collection, context.Cause(ctx))
 	}

@@ -45,6 +45,42 @@ func TestListSortsCutsAndPages(t *testing.T) {
 	}
 }
 
+// TestALongTextToSortByIsNamed: behind some nobody could go on, and the page says so by which
+// one would have to. To both sides of the bound a page leads on, or is refused.
+func TestALongTextToSortByIsNamed(t *testing.T) {
+	for size, fits := range map[int]bool{100_000: true, 147_000: true, 148_000: false, 400_000: false} {
+		r, _, err := opened(t, pathOf(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := strings.Repeat("x", size)
+		rows(t, r, []string{`{"a":1,"note":"` + long + `1"}`, `{"a":1,"note":"` + long + `2"}`})
+		const sorted = `{"sort":[{"field":"a"},{"field":"note","descending":true}],"projection":["a"],"page":{"limit":%d%s}}`
+		answer, err := r.List(within(t), "people", json.RawMessage(fmt.Sprintf(sorted, 1, "")))
+		var bad *QueryError
+		switch {
+		case !fits:
+			if !errors.As(err, &bad) || err.Error() != bad.Error() || bad.At != "/sort/1/field" || !strings.Contains(bad.Problem, fmt.Sprintf(`is note, which is too long a text to go on behind it: that of record "000001" has %d bytes`, size+1)) {
+				t.Errorf("%d: %v", size, err)
+			}
+		case err != nil:
+			t.Errorf("%d: %v", size, err)
+		default:
+			var first struct{ Next string }
+			if err := json.Unmarshal(answer, &first); err != nil || first.Next == "" {
+				t.Fatalf("%d: no next page (%v)", size, err)
+			}
+			second, err := r.List(within(t), "people", json.RawMessage(fmt.Sprintf(sorted, 1, `,"after":"`+first.Next+`"`)))
+			if err != nil || !strings.Contains(string(second), `"next":null`) {
+				t.Errorf("%d: the second page is %.100s (%v)", size, second, err)
+			}
+		}
+		if _, err := r.List(within(t), "people", json.RawMessage(fmt.Sprintf(sorted, 2, ""))); err != nil {
+			t.Errorf("%d: a page that leads nowhere: %v", size, err)
+		}
+	}
+}
+
 func TestAggregates(t *testing.T) {
 	r := library(t)
 	for query, want := range map[string]string{
