@@ -183,7 +183,9 @@ func (l *Lane) blame(batches []*staged, failed map[string]error) {
 	hung := errors.Is(failed[l.cfg.Topic], errHung)
 	for t, err := range byStrand(batches, failed) {
 		if refusal(err) || hung {
+			l.mu.Lock() // for somebody may ask for it to be tried
 			l.suspects.add(t.key, err)
+			l.mu.Unlock()
 			l.log.Warn("topic did not take records when the lane was spent: it is tried alone", "topic", err.Topic, "err", err)
 		}
 	}
