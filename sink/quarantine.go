@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -156,14 +157,24 @@ func (l *Lane) quarantine(batches []*staged, alone *strand, topics map[string]er
 		if stop != nil {
 			t.stop(stop)
 		}
-		wait := time.Until(t.suspect.next)
+		wait, level := time.Until(t.suspect.next), slog.LevelError
+		if t.suspect.tries == 1 && noAnswer(err) {
+			level = slog.LevelWarn
+		}
 		l.mu.Unlock()
 		if stop == nil {
 			t.setStuck(err)
-			l.log.Error("topic refuses records: its collection is quarantined and tried alone, others go on",
+			l.log.Log(context.Background(), level, "topic refuses records: its collection is quarantined and tried alone, others go on",
 				append(t.which(), "topic", err.Topic, "err", err, "again_in", wait.Round(time.Second))...)
 		}
 	}
+}
+
+// noAnswer says that no broker has refused anything: one was not there, and that it comes
+// back mends it.
+func noAnswer(err error) bool {
+	var refused *kerr.Error
+	return !errors.As(err, &refused)
 }
 
 // release ends the quarantine of a strand of which n were committed alone. The lane's

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/connector"
@@ -109,6 +110,38 @@ func TestWhatIsStagedDuringAQuarantineComesBehindWhatIsHeld(t *testing.T) {
 	}
 	if hits > 0 {
 		t.Errorf("a later batch overtook %d times in %d", hits, n)
+	}
+}
+
+// A broker that dies and comes back within a minute needs nobody, also where it had taken
+// all of a transaction but the records of one topic.
+func TestATopicWhoseBrokerIsAwayIsNoErrorAtFirst(t *testing.T) {
+	gone := fmt.Errorf("%w, last err: %w", kgo.ErrRecordTimeout, io.ErrUnexpectedEOF)
+	for name, c := range map[string]struct {
+		err    error
+		errors []int64 // that were logged after each try
+	}{
+		"no broker answers":               {gone, []int64{0, 1, 2}},
+		"a broker refuses":                {kerr.TopicAuthorizationFailed, []int64{1, 2}},
+		"a broker refuses until too late": {fmt.Errorf("%w, last err: %w", kgo.ErrRecordTimeout, kerr.NotEnoughReplicas), []int64{1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := &sayings{testWriter: testWriter{t}, text: "level=ERROR"}
+			m := connector.NewMetrics(prometheus.NewRegistry())
+			l := newLane(Config{Log: slog.New(slog.NewTextHandler(said, nil)), Metrics: m}, 0, &suspects{})
+			s := l.strand("t")
+			w := &Writer{strand: s, topic: "t", m: m.Collection("s", "c")}
+			s.writers, l.writers["t"] = []*Writer{w}, w
+			batch := &staged{of: s, parts: []part{{w: w}}}
+			var alone *strand
+			for try, want := range c.errors {
+				l.quarantine([]*staged{batch}, alone, map[string]error{"t": c.err})
+				if n := said.n.Load(); n != want {
+					t.Errorf("after try %d: %d errors, want %d", try+1, n, want)
+				}
+				alone = s
+			}
+		})
 	}
 }
 
