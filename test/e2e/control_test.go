@@ -141,7 +141,7 @@ func TestAPausedCollectionRestsBeyondARestart(t *testing.T) {
 	r.api.Insert("people", 10)
 	r.api.Insert("accounts", 10)
 	p := r.run()
-	p.says(soon, "caught up")
+	p.caughtUp("people", "accounts")
 	if code, body := p.post(people+"/pause", nil); code != http.StatusOK {
 		t.Fatalf("code %d: %s", code, body)
 	}
