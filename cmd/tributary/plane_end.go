@@ -47,8 +47,9 @@ func (e *edits) begin(ctx context.Context) (whole context.Context, done func(), 
 	}
 	e.under++
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), editTime)
-	context.AfterFunc(e.cut, cancel)
+	stop := context.AfterFunc(e.cut, cancel)
 	return whole, func() {
+		stop() // or each change would be kept until the end
 		cancel()
 		e.mu.Lock()
 		defer e.mu.Unlock()
